@@ -1,0 +1,15 @@
+# SPDX-License-Identifier: MIT
+# Layer 3: the engines: io_uring, epoll, and the choice between them.
+
+backend_sources = \
+	$(NULL)
+
+# Only these may name liburing.
+if HAVE_LIBURING
+backend_sources += \
+	$(NULL)
+endif
+
+lib_backend_librln_backend_la_SOURCES = $(backend_sources)
+lib_backend_librln_backend_la_CPPFLAGS = $(AM_CPPFLAGS) $(LIBURING_CFLAGS)
+noinst_LTLIBRARIES += lib/backend/librln-backend.la

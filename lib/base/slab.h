@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Type-stable object slabs with generations.
+ *
+ * Objects of one type live in chunks that are never moved and never returned before rln_slab_fini(), so a stale pointer
+ * always points at an object of the right type. Every object starts with a struct rln_slot; its generation changes each
+ * time the object is freed, so a 64-bit id (generation and index) taken earlier is recognised as stale for ever after.
+ *
+ * A slab belongs to one thread. Objects are handed out uninitialised but for their slot; the free list is LIFO, so the
+ * next object is the one whose cache lines are warm.
+ *
+ * Chunks double in size (8, 16, 32, ... up to RLN_SLAB_CHUNK_MAX objects) so that a small process stays small and a
+ * table of a million objects needs few allocations.
+ */
+#ifndef RLN_BASE_SLAB_H
+#define RLN_BASE_SLAB_H
+
+#include "base/compiler.h"
+
+#define RLN_SLAB_FIRST_CHUNK 8u
+#define RLN_SLAB_CHUNKS      28u
+
+/* First member of every object of a slab. */
+struct rln_slot {
+	uint32_t index;
+	uint32_t gen;             /* odd while the object is live, even while it is free */
+};
+
+struct rln_slab {
+	void *chunk[RLN_SLAB_CHUNKS];   /* chunk k holds RLN_SLAB_FIRST_CHUNK << k objects */
+	uint32_t *free;                 /* LIFO stack of free indices, grown with the chunks */
+	uint32_t nfree;
+	uint32_t nchunks;
+	uint32_t live;
+	uint32_t capacity;
+	uint32_t max;
+	uint32_t align;
+	size_t size;
+};
+
+/* *size* includes the slot and is rounded up to *align* (a power of two); *max* objects at most (0: no limit). */
+void rln_slab_init(struct rln_slab *s, size_t size, size_t align, uint32_t max);
+
+/* Frees all memory. Live objects are the caller's bug; their number is returned so that it can be asserted or logged. */
+uint32_t rln_slab_fini(struct rln_slab *s);
+
+/* Returns an object, or NULL when *max* are live or memory is short. Its slot is valid, the rest is indeterminate. */
+void *rln_slab_alloc(struct rln_slab *s) rln_must_check;
+
+/* Gives a live object back and moves its generation on. */
+void rln_slab_free(struct rln_slab *s, void *object);
+
+/* The object at *index*, live or not; NULL beyond what was ever allocated. */
+void *rln_slab_at(const struct rln_slab *s, uint32_t index);
+
+/* The live object whose id is *id*, or NULL if it was freed since (or never existed). */
+void *rln_slab_find(const struct rln_slab *s, uint64_t id);
+
+static inline uint64_t rln_slot_id(const struct rln_slot *slot)
+{
+	return (uint64_t)slot->gen << 32 | slot->index;
+}
+
+static inline bool rln_slot_live(const struct rln_slot *slot)
+{
+	return slot->gen & 1u;
+}
+
+#endif

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The one seam between the core and the kernel.
+ *
+ * A backend carries operations out and delivers their completions. It is completion-shaped, because readiness can be
+ * lifted to completion (backend/readiness.c) and not the other way round. It knows neither tasks nor timers nor
+ * connections; the core sees no SQE, no CQE, no readiness and no errno.
+ *
+ * One backend object per worker; every call on the worker's thread but wake(). The contract:
+ *
+ *   submit  takes the op over until its terminal completion. Never fails and never calls rln_op_complete(): a full queue
+ *           is flushed or put off, an immediate result is delivered by the next wait().
+ *   cancel  a request. The terminal completion still comes, soon; bytes already moved are reported, not lost.
+ *   wait    flushes what was submitted, sleeps until *deadline* (absolute; 0: not at all; RINGLINE_NEVER) unless there is
+ *           something to deliver, and delivers completions through rln_op_complete(). Never returns early without a
+ *           reason, but may; EINTR and the like are not reasons. Negative: the backend is broken (-errno) and the worker
+ *           cannot go on.
+ *   wake    any thread, async-signal-safe, coalescing: makes the present or next wait() return.
+ *   close   frees everything; no op may be in flight.
+ *
+ * At most one read-side (RECV, RECV_POOL, ACCEPT), one write-side op (SEND, SENDMSG, CONNECT) and one POLL per descriptor
+ * are in flight; CLOSE comes alone.
+ */
+#ifndef RLN_CORE_BACKEND_H
+#define RLN_CORE_BACKEND_H
+
+#include <stdatomic.h>
+
+#include "base/clock.h"
+#include "base/compiler.h"
+#include "core/op.h"
+
+/* What carried an operation out. */
+enum rln_engine {
+	RLN_ENGINE_IO_URING,
+	RLN_ENGINE_EPOLL,
+	RLN_ENGINE_FAKE,          /* unit tests */
+	RLN_ENGINE_MAX
+};
+
+/* Optional features that RINGLINE_DISABLE forces off. */
+enum rln_feature {
+	RLN_FEATURE_INC       = 1u << 0,   /* incremental provided buffers */
+	RLN_FEATURE_GUARD     = 1u << 1,   /* MADV_GUARD_INSTALL */
+	RLN_FEATURE_MULTISHOT = 1u << 2,   /* multishot accept and receive */
+	RLN_FEATURE_NO_IOWAIT = 1u << 3,
+	RLN_FEATURE_RING_FD   = 1u << 4,   /* registered ring descriptor */
+	RLN_FEATURE_PWAIT2    = 1u << 5,   /* epoll_pwait2 */
+};
+
+struct rln_backend_config {
+	const struct rln_clock *clock;
+	uint32_t disabled;        /* enum rln_feature bits */
+	uint32_t sq_entries;      /* 0: default */
+	uint32_t cq_entries;
+	uint32_t buf_count;       /* receive buffers to start with; 0: default */
+	uint32_t buf_size;        /* bytes each; 0: default */
+	uint64_t buf_limit;       /* bytes of receive buffers the worker may grow to; 0: default */
+};
+
+/* Written by the owner, read by anyone (relaxed). */
+struct rln_backend_stats {
+	_Atomic uint64_t waits;           /* calls of wait() */
+	_Atomic uint64_t syscalls;        /* system calls made by the backend */
+	_Atomic uint64_t sq_flushes;      /* submissions forced by a full submission queue */
+	_Atomic uint64_t cq_overflows;    /* times the kernel reported an overflowed completion queue */
+	_Atomic uint64_t starved;         /* receives that found no buffer */
+	_Atomic uint64_t rearms;          /* multishot operations armed again */
+	_Atomic uint64_t bufs_total;      /* receive buffers that exist */
+	_Atomic uint64_t bufs_free;       /* and those nobody but the kernel or the pool holds */
+	_Atomic uint64_t unknown;         /* completions that named no live operation */
+};
+
+struct rln_backend {
+	const struct rln_backend_ops *ops;
+	struct rln_backend_stats stats;
+};
+
+struct rln_backend_ops {
+	const char *name;         /* "io_uring", "epoll" */
+	enum rln_engine engine;
+
+	/*
+	 * Can this process on this kernel run it? Tries by doing. 0, or -errno with the reason in *why* (one line for the
+	 * log: the call that failed, the limit and the number needed).
+	 */
+	int (*probe)(const struct rln_backend_config *cfg, char *why, size_t why_size);
+	int (*open)(struct rln_backend **ret, const struct rln_backend_config *cfg);
+	void (*close)(struct rln_backend *b);
+	void (*submit)(struct rln_backend *b, struct rln_op *op);
+	void (*cancel)(struct rln_backend *b, struct rln_op *op);
+	int (*wait)(struct rln_backend *b, uint64_t deadline);
+	void (*wake)(struct rln_backend *b);
+};
+
+/* Counts in a statistic that only the owner thread writes. */
+static inline void rln_stat_add(_Atomic uint64_t *s, uint64_t n)
+{
+	atomic_store_explicit(s, atomic_load_explicit(s, memory_order_relaxed) + n, memory_order_relaxed);
+}
+
+static inline uint64_t rln_stat_get(const _Atomic uint64_t *s)
+{
+	return atomic_load_explicit((_Atomic uint64_t *)s, memory_order_relaxed);
+}
+
+#endif

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The turn of a worker; executor.h tells the idea.
+ *
+ * Invariants: the backend is never asked to sleep while a task is runnable, deferred work is pending or the inbox holds a
+ * message; a turn runs at most `budget` tasks, so completions and timers cannot starve behind tasks that keep waking each
+ * other; nothing here is proportional to the number of tasks or connections.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "core/executor.h"
+#include "core/handle.h"
+#include "core/task.h"
+#include "core/timer.h"
+#include "core/waker.h"
+#include "ringline/common.h"
+
+#define RLN_DEFAULT_BUDGET 256u
+
+__thread struct rln_exec *rln_exec_current __attribute__((tls_model("initial-exec")));
+
+int rln_exec_init(struct rln_exec *x, const struct rln_exec_config *config)
+{
+	int r;
+
+	memset(x, 0, sizeof(*x));
+	rln_list_init(&x->runq);
+	rln_list_init(&x->deferred);
+	rln_heap_init(&x->timers);
+	rln_mpsc_init(&x->inbox);
+	x->clock = config->clock ? config->clock : &rln_clock_real;
+	x->now = rln_clock_now(x->clock);
+	x->budget = config->budget ? config->budget : RLN_DEFAULT_BUDGET;
+	x->inbox_limit = config->inbox_limit ? config->inbox_limit : UINT32_MAX;
+	rln_slab_init(&x->tasks, sizeof(struct ringline_task), 64, config->max_tasks);
+	rln_slab_init(&x->scopes, sizeof(struct ringline_scope), 64, config->max_scopes);
+	rln_slab_init(&x->handles, sizeof(struct ringline_op), 64, config->max_ops);
+	rln_scope_init(&x->root, NULL, NULL, RLN_SCOPE_BASE | RINGLINE_SCOPE_COLLECT);
+
+	r = rln_stack_pool_new(&x->stacks, config->stack_size, !(config->disabled & RLN_FEATURE_GUARD));
+	if (r < 0)
+		return r;
+	r = rln_fiber_thread_init(&x->thread);
+	if (r < 0)
+		rln_stack_pool_free(x->stacks);
+	return r;
+}
+
+void rln_exec_fini(struct rln_exec *x)
+{
+	rln_waker_drop_inbox(x);
+	rln_fiber_thread_fini(&x->thread);
+	rln_stack_pool_free(x->stacks);
+	rln_slab_fini(&x->handles);
+	rln_slab_fini(&x->scopes);
+	rln_slab_fini(&x->tasks);
+	rln_heap_fini(&x->timers);
+}
+
+void rln_exec_bind(struct rln_exec *x)
+{
+	rln_exec_current = x;
+}
+
+bool rln_exec_idle(const struct rln_exec *x)
+{
+	return !x->tasks.live && rln_stat_get(&x->stats.ops_submitted) == rln_stat_get(&x->stats.ops_ended);
+}
+
+static void run_tasks(struct rln_exec *x)
+{
+	struct rln_list *node;
+	uint32_t n;
+
+	for (n = 0; n < x->budget && (node = rln_list_pop(&x->runq)); n++)
+		rln_task_run(rln_list_entry(node, struct ringline_task, link));
+	rln_stat_add(&x->stats.switches, n);
+}
+
+/* Work deferred by deferred work waits for the next turn, which then does not sleep. */
+static void run_deferred(struct rln_exec *x)
+{
+	struct rln_list batch;
+	struct rln_list *node;
+
+	rln_list_init(&batch);
+	rln_list_splice_tail(&batch, &x->deferred);
+	while ((node = rln_list_pop(&batch))) {
+		struct rln_deferred *d = rln_list_entry(node, struct rln_deferred, link);
+
+		d->run(d);
+	}
+}
+
+/* How long the backend may sleep: not at all while there is work, else until the next timer or *limit*. */
+static uint64_t sleep_until(struct rln_exec *x, uint64_t limit)
+{
+	uint64_t next;
+
+	if (!rln_list_empty(&x->runq) || !rln_list_empty(&x->deferred) || !limit)
+		return 0;
+	next = rln_timers_next(x);
+	if (next <= x->now)
+		return 0;
+	return rln_min(next, limit);
+}
+
+int rln_exec_turn(struct rln_exec *x, uint64_t limit)
+{
+	uint64_t deadline;
+	int r;
+
+	rln_stat_add(&x->stats.turns, 1);
+	run_tasks(x);
+	run_deferred(x);
+
+	deadline = sleep_until(x, limit);
+	if (deadline && !rln_waker_may_sleep(x))
+		deadline = 0;
+	r = x->backend->ops->wait(x->backend, deadline);
+	rln_waker_awake(x);
+	if (r < 0)
+		return r;
+
+	x->now = rln_clock_now(x->clock);
+	rln_waker_drain(x);
+	rln_timers_fire(x);
+	return 0;
+}
+
+struct rln_exec *rln_exec_get_slow(const char *call)
+{
+	rln_log(RLN_LOG_ERROR, "%s: called on a thread that is not a worker", call);
+	return NULL;
+}
+
+struct ringline_task *rln_task_get_slow(const char *call)
+{
+	rln_log(RLN_LOG_ERROR, "%s: called outside a task", call);
+	return NULL;
+}

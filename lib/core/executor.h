@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The executor: one per worker thread. It runs tasks in the order they became runnable, a bounded number per turn, and
+ * asks the backend for completions between the turns.
+ *
+ *     turn:  run up to `budget` tasks  ->  deferred work  ->  backend wait (sleeps only if nothing is runnable)
+ *            ->  inbox  ->  timers
+ *
+ * Whether to sleep is decided last, from the queues themselves, with the inbox looked at once more after the intention
+ * to sleep was made public (waker.c tells why no wake is lost).
+ */
+#ifndef RLN_CORE_EXECUTOR_H
+#define RLN_CORE_EXECUTOR_H
+
+#include <stdatomic.h>
+
+#include "base/clock.h"
+#include "base/heap.h"
+#include "base/list.h"
+#include "base/mpsc.h"
+#include "base/slab.h"
+#include "core/backend.h"
+#include "core/scope.h"
+#include "core/stats.h"
+#include "fiber/fiber.h"
+
+struct ringline_task;
+struct rln_msg;
+
+/* Work put off to the end of the turn, after which it is off the list. */
+struct rln_deferred {
+	struct rln_list link;
+	void (*run)(struct rln_deferred *d);
+};
+
+struct rln_exec_config {
+	const struct rln_clock *clock;    /* NULL: the real one */
+	size_t stack_size;                /* 0: default */
+	uint32_t max_tasks;               /* 0: no limit */
+	uint32_t max_ops;                 /* op handles; 0: no limit */
+	uint32_t max_scopes;
+	uint32_t inbox_limit;             /* messages under way from other threads; 0: no limit */
+	uint32_t budget;                  /* tasks per turn; 0: default */
+	uint32_t disabled;                /* enum rln_feature */
+};
+
+struct rln_exec {
+	struct rln_list runq;
+	struct ringline_task *current;
+	struct rln_backend *backend;
+	const struct rln_clock *clock;
+	uint64_t now;                     /* read once per turn */
+	struct rln_heap timers;
+	struct rln_list deferred;
+	uint32_t budget;
+	uint32_t inbox_limit;
+	struct rln_stack_pool *stacks;
+	struct rln_fiber_thread thread;
+	struct rln_slab tasks;            /* struct ringline_task */
+	struct rln_slab scopes;           /* struct ringline_scope */
+	struct rln_slab handles;          /* struct ringline_op */
+	struct rln_scope root;            /* of all tasks without a parent */
+	struct rln_stats stats;
+	void *host;                       /* the worker the executor belongs to (runtime) */
+
+	/* touched by other threads */
+	struct rln_mpsc inbox rln_aligned(64);
+	_Atomic uint32_t inbox_len;
+	_Atomic uint32_t sleep_state;     /* enum rln_sleep_state (waker.h) */
+};
+
+/* The executor of this thread, NULL on a thread that is no worker. A static TLS slot: one load. */
+extern __thread struct rln_exec *rln_exec_current __attribute__((tls_model("initial-exec")));
+
+/* Ready to run on the calling thread once a backend is set. 0, -ENOMEM, -EINVAL. */
+int rln_exec_init(struct rln_exec *x, const struct rln_exec_config *config) rln_must_check;
+
+/* All tasks must have ended. The backend is the caller's to close, afterwards. */
+void rln_exec_fini(struct rln_exec *x);
+
+/* Makes *x* the executor of this thread, NULL: none. */
+void rln_exec_bind(struct rln_exec *x);
+
+/* One turn. Sleeps at most until *limit* (absolute; 0: not at all). 0, or the backend's -errno. */
+int rln_exec_turn(struct rln_exec *x, uint64_t limit) rln_must_check;
+
+/* True if nothing is left: no task, no op in flight. */
+bool rln_exec_idle(const struct rln_exec *x);
+
+/* Runs d->run at the end of the turn. No effect if it is on the list already. */
+static inline void rln_exec_defer(struct rln_exec *x, struct rln_deferred *d)
+{
+	if (!rln_list_linked(&d->link))
+		rln_list_add_tail(&x->deferred, &d->link);
+}
+
+/*
+ * The guards of public calls. rln_exec_get(): the executor of the calling thread, or NULL after logging that *call* was
+ * made on a foreign thread. rln_task_get(): the running task, or NULL after logging that *call* was made outside one.
+ */
+struct rln_exec *rln_exec_get_slow(const char *call) rln_cold;
+struct ringline_task *rln_task_get_slow(const char *call) rln_cold;
+
+static inline struct rln_exec *rln_exec_get(const char *call)
+{
+	struct rln_exec *x = rln_exec_current;
+
+	return rln_likely(x != NULL) ? x : rln_exec_get_slow(call);
+}
+
+static inline struct ringline_task *rln_task_get(const char *call)
+{
+	struct rln_exec *x = rln_exec_current;
+
+	return rln_likely(x && x->current) ? x->current : rln_task_get_slow(call);
+}
+
+#endif

@@ -1,0 +1,350 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Op handles and the calls that wait for them; handle.h tells the idea.
+ *
+ * Whoever waits for a handle claims it first: the claim is the exclusive right to consume it, so a handle cannot vanish
+ * under a waiter. A second claim is -EBUSY. A scope counts as pending what is not done and what is claimed; when that
+ * number is zero, what is left may be disposed of.
+ */
+#include <errno.h>
+
+#include "base/mem.h"
+#include "core/executor.h"
+#include "core/handle.h"
+#include "core/scope.h"
+#include "core/task.h"
+#include "core/waker.h"
+
+#define RLN_NODES_ON_STACK 8
+
+static void scope_pending_drop(struct rln_scope *s)
+{
+	s->pending--;
+	rln_scope_notify(s);
+}
+
+int rln_handle_new(struct ringline_op **ret, const struct rln_handle_kind *kind)
+{
+	struct rln_exec *x = rln_exec_current;
+	struct rln_scope *s = x->current->scope;
+	struct ringline_op *h;
+
+	if (s->reason)
+		return s->reason;
+	h = rln_slab_alloc(&x->handles);
+	if (!h)
+		return x->handles.max && x->handles.live >= x->handles.max ? -EAGAIN : -ENOMEM;
+	h->scope = s;
+	h->kind = kind;
+	h->result = -EINPROGRESS;
+	h->claimed = false;
+	rln_source_init(&h->waiters);
+	rln_list_init(&h->scope_link);
+	rln_list_add_tail(&s->handles, &h->scope_link);
+	s->pending++;
+	*ret = h;
+	return 0;
+}
+
+void rln_handle_done(struct ringline_op *h, int64_t result)
+{
+	h->result = result;
+	rln_source_fire_all(&h->waiters, result);
+	if (h->claimed)
+		rln_scope_notify(h->scope);
+	else
+		scope_pending_drop(h->scope);
+}
+
+void rln_handle_free(struct ringline_op *h)
+{
+	rln_list_del(&h->scope_link);
+	rln_slab_free(&rln_exec_current->handles, h);
+}
+
+void rln_handles_cancel(struct rln_scope *s)
+{
+	struct rln_list *it;
+	struct rln_list *tmp;
+
+	rln_list_for_each_safe (it, tmp, &s->handles) {
+		struct ringline_op *h = rln_list_entry(it, struct ringline_op, scope_link);
+
+		if (rln_handle_pending(h))
+			h->kind->cancel(h);
+	}
+}
+
+void rln_handles_dispose(struct rln_scope *s)
+{
+	struct rln_list *node;
+
+	while ((node = rln_list_first(&s->handles))) {
+		struct ringline_op *h = rln_list_entry(node, struct ringline_op, scope_link);
+
+		if (h->kind->dispose)
+			h->kind->dispose(h, h->result);
+		rln_handle_free(h);
+	}
+}
+
+static void backend_op_complete(struct rln_op *op, const struct rln_completion *c)
+{
+	rln_handle_done(rln_container_of(op, struct ringline_op, work.op), c->res);
+}
+
+static void backend_op_cancel(struct ringline_op *h)
+{
+	rln_op_cancel(&h->work.op);
+}
+
+const struct rln_handle_kind rln_handle_backend_op = { .cancel = backend_op_cancel };
+
+void rln_handle_submit(struct ringline_op *h)
+{
+	h->work.op.complete = backend_op_complete;
+	rln_op_submit(&h->work.op);
+}
+
+/* The public calls. */
+
+static int check_handle(const struct ringline_op *h, const char *call)
+{
+	if (!h)
+		return -EINVAL;
+	if (!rln_exec_get(call))
+		return -EPERM;
+	return rln_slot_live(&h->slot) ? 0 : -EBADF;
+}
+
+static int claim(struct ringline_op *h, const char *call)
+{
+	int r = check_handle(h, call);
+
+	if (r < 0)
+		return r;
+	if (h->claimed)
+		return -EBUSY;
+	h->claimed = true;
+	if (!rln_handle_pending(h))
+		h->scope->pending++;
+	return 0;
+}
+
+static void unclaim(struct ringline_op *h)
+{
+	h->claimed = false;
+	if (!rln_handle_pending(h))
+		scope_pending_drop(h->scope);
+}
+
+static void unclaim_all(struct ringline_op **ops, size_t n)
+{
+	while (n--)
+		if (ops[n])
+			unclaim(ops[n]);
+}
+
+/* Claims the operations of an array, passing over NULL entries; all or none. The number claimed, or -errno. */
+static ssize_t claim_all(struct ringline_op **ops, size_t n, const char *call)
+{
+	ssize_t claimed = 0;
+	size_t i;
+
+	if (!ops && n)
+		return -EINVAL;
+	for (i = 0; i < n; i++) {
+		int r = ops[i] ? claim(ops[i], call) : 0;
+
+		if (r < 0) {
+			unclaim_all(ops, i);
+			return r;
+		}
+		claimed += ops[i] != NULL;
+	}
+	return claimed;
+}
+
+/* Consumes a handle that is claimed and done. */
+static int64_t take_result(struct ringline_op *h)
+{
+	struct rln_scope *s = h->scope;
+	int64_t result = h->result;
+
+	rln_handle_free(h);
+	scope_pending_drop(s);
+	return result;
+}
+
+/* Waits for a claimed handle's terminal result, come what may, and takes it. Returns the cut that was met, or 0. */
+static int await_terminal(struct ringline_op *h, struct ringline_task *t, int64_t *result)
+{
+	int cut = 0;
+
+	if (rln_handle_pending(h)) {
+		struct rln_parker p;
+		struct rln_wait w;
+
+		rln_parker_init(&p, t);
+		rln_wait_arm(&w, &p, &h->waiters);
+		cut = rln_park(&p);
+		if (cut) {
+			h->kind->cancel(h);
+			rln_park_shielded(&p);
+		}
+		rln_wait_disarm(&w);
+	}
+	*result = take_result(h);
+	return cut;
+}
+
+/* The calling task if it may park. */
+static int waiter(struct ringline_task **ret, const char *call)
+{
+	*ret = rln_task_get(call);
+	if (!*ret)
+		return -EPERM;
+	return (*ret)->fiber ? 0 : -EDEADLK;
+}
+
+int64_t ringline_op_await(struct ringline_op *op)
+{
+	struct ringline_task *t;
+	int64_t result;
+	int r;
+
+	r = waiter(&t, __func__);
+	if (r == 0)
+		r = claim(op, __func__);
+	if (r < 0)
+		return r;
+	await_terminal(op, t, &result);
+	return result;
+}
+
+int ringline_op_await_all(struct ringline_op **ops, size_t n, int64_t *results)
+{
+	struct ringline_task *t;
+	ssize_t claimed;
+	int first_cut = 0;
+	size_t i;
+
+	first_cut = waiter(&t, __func__);
+	if (first_cut < 0)
+		return first_cut;
+	claimed = claim_all(ops, n, __func__);
+	if (claimed < 0)
+		return (int)claimed;
+
+	for (i = 0; i < n; i++) {
+		int64_t result = 0;
+		int cut = ops[i] ? await_terminal(ops[i], t, &result) : 0;
+		size_t rest;
+
+		/* the first cut cancels all that is left at once rather than one after the other */
+		for (rest = i + 1; cut && !first_cut && rest < n; rest++)
+			if (ops[rest] && rln_handle_pending(ops[rest]))
+				ops[rest]->kind->cancel(ops[rest]);
+		if (!first_cut)
+			first_cut = cut;
+		if (results)
+			results[i] = result;
+		ops[i] = NULL;
+	}
+	return first_cut;
+}
+
+static ssize_t first_done(struct ringline_op **ops, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		if (ops[i] && !rln_handle_pending(ops[i]))
+			return (ssize_t)i;
+	return -EINPROGRESS;
+}
+
+/* Parks on all the handles at once; 0 when one of them is done, or the cut. */
+static int park_on_any(struct ringline_op **ops, size_t n, struct rln_wait *nodes, struct ringline_task *t)
+{
+	struct rln_parker p;
+	size_t i;
+	int r;
+
+	rln_parker_init(&p, t);
+	for (i = 0; i < n; i++)
+		if (ops[i])
+			rln_wait_arm(&nodes[i], &p, &ops[i]->waiters);
+	r = rln_park(&p);
+	for (i = 0; i < n; i++)
+		if (ops[i])
+			rln_wait_disarm(&nodes[i]);
+	return r;
+}
+
+static ssize_t wait_any(struct ringline_op **ops, size_t n, struct ringline_task *t)
+{
+	struct rln_wait on_stack[RLN_NODES_ON_STACK];
+	struct rln_wait *nodes = on_stack;
+	int r;
+
+	if (n > RLN_NODES_ON_STACK) {
+		nodes = rln_mem_alloc(n * sizeof(*nodes));
+		if (!nodes)
+			return -ENOMEM;
+	}
+	r = park_on_any(ops, n, nodes, t);
+	if (nodes != on_stack)
+		rln_mem_free(nodes);
+	return r < 0 ? r : first_done(ops, n);
+}
+
+ssize_t ringline_op_await_any(struct ringline_op **ops, size_t n, int64_t *result)
+{
+	struct ringline_task *t;
+	ssize_t which;
+	int64_t value;
+	int r;
+
+	r = waiter(&t, __func__);
+	if (r < 0)
+		return r;
+	which = claim_all(ops, n, __func__);
+	if (which <= 0)
+		return which < 0 ? which : -EINVAL;
+
+	which = first_done(ops, n);
+	if (which == -EINPROGRESS)
+		which = wait_any(ops, n, t);
+	if (which >= 0) {
+		value = take_result(ops[which]);
+		if (result)
+			*result = value;
+		ops[which] = NULL;
+	}
+	unclaim_all(ops, n);
+	return which;
+}
+
+int ringline_op_cancel(struct ringline_op *op)
+{
+	int r = check_handle(op, __func__);
+
+	if (r == 0 && rln_handle_pending(op))
+		op->kind->cancel(op);
+	return r;
+}
+
+int64_t ringline_op_result(struct ringline_op *op)
+{
+	int r = check_handle(op, __func__);
+
+	if (r == 0 && op->claimed)
+		r = -EBUSY;
+	else if (r == 0 && rln_handle_pending(op))
+		r = -EINPROGRESS;
+	if (r < 0)
+		return r;
+	op->scope->pending++;     /* as a claim does; taking the result gives it back */
+	return take_result(op);
+}

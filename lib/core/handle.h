@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Op handles: what a ..._begin() call gives to a task.
+ *
+ * A handle stands for one piece of work (a backend operation, a timer, later a pool job) and has one result. What differs
+ * between kinds is how to cancel the work and how to give back a result that nobody took.
+ *
+ *     rln_handle_new() -> PENDING --rln_handle_done()--> DONE --await, result, scope close--> slot free
+ *
+ * The handle is owned by the scope it was begun in: closing the scope cancels what is pending, waits for it and frees it.
+ */
+#ifndef RLN_CORE_HANDLE_H
+#define RLN_CORE_HANDLE_H
+
+#include <errno.h>
+
+#include "base/list.h"
+#include "base/slab.h"
+#include "core/op.h"
+#include "core/timer.h"
+#include "core/wait.h"
+#include "ringline/op.h"
+
+struct rln_scope;
+
+struct rln_handle_kind {
+	void (*cancel)(struct ringline_op *h);                    /* asks for an early end; rln_handle_done() still comes */
+	void (*dispose)(struct ringline_op *h, int64_t result);   /* NULL: a result holds nothing */
+};
+
+struct ringline_op {
+	struct rln_slot slot;
+	struct rln_list scope_link;       /* in scope->handles until consumed */
+	struct rln_scope *scope;
+	const struct rln_handle_kind *kind;
+	struct rln_source waiters;
+	int64_t result;                   /* -EINPROGRESS until done */
+	bool claimed;                     /* someone waits for it and will consume it */
+	union {
+		struct rln_op op;
+		struct rln_timer timer;
+	} work;
+};
+
+/* A pending handle in the calling task's current scope. 0, -EAGAIN (limit), -ENOMEM, or the scope's reason. */
+int rln_handle_new(struct ringline_op **ret, const struct rln_handle_kind *kind) rln_must_check;
+
+/* Submits h->work.op (opcode, fd and arguments filled in); its result becomes the handle's. */
+void rln_handle_submit(struct ringline_op *h);
+
+/* The kind of handles that stand for one backend operation without a resource in its result. */
+extern const struct rln_handle_kind rln_handle_backend_op;
+
+/* Delivers the result, once. */
+void rln_handle_done(struct ringline_op *h, int64_t result);
+
+static inline bool rln_handle_pending(const struct ringline_op *h)
+{
+	return h->result == -EINPROGRESS;
+}
+
+/* Frees a handle that is done and not claimed. */
+void rln_handle_free(struct ringline_op *h);
+
+/* Cancels all handles of a scope that are pending. */
+void rln_handles_cancel(struct rln_scope *s);
+
+/* Frees all handles of a scope, which are done, and what their results hold. */
+void rln_handles_dispose(struct rln_scope *s);
+
+#endif

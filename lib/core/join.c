@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Waiting for tasks to end.
+ *
+ * A joiner waits on the task's `ended` source. The handle it holds keeps the slot, so the result stays readable however
+ * late the joiner comes round. Joining many is joining one after the other: the order of the waits does not change when
+ * the last one ends.
+ */
+#include <errno.h>
+
+#include "core/executor.h"
+#include "core/task.h"
+
+static int check_join(const struct ringline_task *t, const struct ringline_task *self)
+{
+	if (!t)
+		return -EINVAL;
+	if (!rln_task_live(t))
+		return -EBADF;
+	return t == self ? -EDEADLK : 0;
+}
+
+/* Waits without dropping the handle. */
+static int wait_ended(struct ringline_task *t)
+{
+	int64_t ignored;
+
+	return t->state == RLN_TASK_ENDED ? 0 : rln_wait_on(&t->ended, &ignored);
+}
+
+int ringline_join(struct ringline_task *const *tasks, size_t n, int *results)
+{
+	struct ringline_task *self = rln_task_get(__func__);
+	size_t i;
+	int r;
+
+	if (!self)
+		return -EPERM;
+	if (!tasks && n)
+		return -EINVAL;
+	for (i = 0; i < n; i++)
+		if ((r = check_join(tasks[i], self)) < 0)
+			return r;
+	for (i = 0; i < n; i++)
+		if ((r = wait_ended(tasks[i])) < 0)
+			return r;
+	for (i = 0; i < n; i++) {
+		if (results)
+			results[i] = tasks[i]->result;
+		rln_task_unref(tasks[i]);
+	}
+	return 0;
+}
+
+int ringline_task_join(struct ringline_task *task, int *result)
+{
+	return ringline_join(&task, 1, result);
+}

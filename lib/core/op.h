@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * An operation: one request to the backend, from submission to its terminal result.
+ *
+ *     IDLE --submit--> INFLIGHT --complete (last)--> DONE --submit--> ...
+ *                        |  ^
+ *                        +--+  complete with RLN_C_MORE (multishot), cancel (a request; the terminal still comes)
+ *
+ * The op is embedded in what needs it: a connection's receive, its send, an op handle. The op and the memory it names
+ * belong to the backend from submit until the terminal completion, and to their owner otherwise. The address of the op is
+ * what the kernel carries around for us (io_uring's user_data), so op memory is type-stable: it comes from a slab or from
+ * something that waits for the terminal completion before it goes away.
+ *
+ * Invariants: every submit is followed by exactly one terminal completion; completions are delivered from inside the
+ * backend's wait() only, never from submit() or cancel(); nothing is rejected (a full queue is the backend's problem).
+ *
+ * Entry points: rln_op_submit(), rln_op_complete(), rln_op_cancel(). Handles for tasks, with a release hook for results that
+ * nobody takes, are built on top (core/handle.h).
+ */
+#ifndef RLN_CORE_OP_H
+#define RLN_CORE_OP_H
+
+#include "base/compiler.h"
+#include "base/list.h"
+#include "core/buf.h"
+
+struct rln_op;
+
+enum rln_opcode {
+	RLN_OP_NOP,               /* completes with 0 */
+	RLN_OP_ACCEPT,            /* multishot: res = new descriptor, close-on-exec (non-blocking or not: backend's choice) */
+	RLN_OP_CONNECT,           /* ptr, len: address */
+	RLN_OP_RECV,              /* ptr, len: res = bytes (at least 1), 0 at EOF */
+	RLN_OP_RECV_POOL,         /* multishot into the backend's buffers: res, data, buf; 0 at EOF (terminal) */
+	RLN_OP_SEND,              /* ptr, len: res = len, or less if an error or a cancel came in between */
+	RLN_OP_SENDMSG,           /* ptr: struct msghdr (the backend may change its iovecs), len: total; as SEND */
+	RLN_OP_POLL,              /* events in arg; res = ready events; one-shot */
+	RLN_OP_CLOSE,             /* closes fd; no other op may name it */
+	RLN_OP_MAX
+};
+
+enum rln_op_state {
+	RLN_OP_IDLE,
+	RLN_OP_INFLIGHT,
+	RLN_OP_DONE,
+};
+
+/* flags of an op */
+enum {
+	RLN_OPF_CANCELLED = 1u << 0,   /* cancel was requested since the last submit */
+	RLN_OPF_ONESHOT   = 1u << 1,   /* RECV_POOL, ACCEPT: one completion per submit */
+};
+
+/* flags of a completion */
+enum {
+	RLN_C_MORE   = 1u << 0,        /* not terminal: the op stays in flight */
+	RLN_C_SCARCE = 1u << 1,        /* buffers run short: copy the bytes and give the buffer back */
+};
+
+struct rln_completion {
+	int64_t res;              /* as the opcode says, or -errno */
+	uint32_t flags;
+	struct rln_buf *buf;      /* RECV_POOL: holds the bytes; one reference passes to the receiver */
+	unsigned char *data;      /* RECV_POOL: res bytes inside buf */
+};
+
+typedef void rln_op_complete_fn(struct rln_op *op, const struct rln_completion *c);
+
+/* One cache line. */
+struct rln_op {
+	struct rln_list link;     /* the backend's while in flight */
+	rln_op_complete_fn *complete;
+	int32_t fd;
+	uint8_t opcode;           /* enum rln_opcode */
+	uint8_t state;            /* enum rln_op_state */
+	uint8_t flags;            /* RLN_OPF_* */
+	uint8_t backend_state;    /* the backend's */
+	void *ptr;
+	uint64_t len;
+	uint64_t arg;
+	uint64_t progress;        /* the backend's: bytes moved so far */
+} rln_aligned(64);
+
+_Static_assert(sizeof(struct rln_op) == 64, "an op is one cache line");
+
+static inline void rln_op_init(struct rln_op *op, rln_op_complete_fn *complete)
+{
+	rln_list_init(&op->link);
+	op->complete = complete;
+	op->fd = -1;
+	op->opcode = RLN_OP_NOP;
+	op->state = RLN_OP_IDLE;
+	op->flags = 0;
+	op->backend_state = 0;
+	op->ptr = NULL;
+	op->len = 0;
+	op->arg = 0;
+	op->progress = 0;
+}
+
+static inline bool rln_op_inflight(const struct rln_op *op)
+{
+	return op->state == RLN_OP_INFLIGHT;
+}
+
+/* Hands the op to the backend of the current worker. Cannot fail; what goes wrong is the op's result. */
+void rln_op_submit(struct rln_op *op);
+
+/* Asks for an early end. Idempotent, no effect unless in flight; the terminal completion still comes. */
+void rln_op_cancel(struct rln_op *op);
+
+/* The backend's side: delivers a result. May re-enter submit and cancel. */
+void rln_op_complete(struct rln_op *op, const struct rln_completion *c);
+
+/* "accept", "recv", ... for logs and stats; never NULL. */
+const char *rln_opcode_name(unsigned int opcode);
+
+#endif

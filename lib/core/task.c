@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: MIT */
+/* The life of a task: start, run, end, handles; task.h draws the states. */
+#include <errno.h>
+#include <string.h>
+
+#include "base/sized.h"
+#include "core/executor.h"
+#include "core/task.h"
+#include "core/waker.h"
+
+/* What a fiber runs. The scopes are settled on the task's own stack, because that may have to wait. */
+static void task_main(void *arg)
+{
+	struct ringline_task *t = arg;
+
+	t->result = t->fn(t->arg);
+	rln_scope_close_all(t, t->result);
+}
+
+static void copy_name(struct ringline_task *t, const char *name)
+{
+	size_t n = strnlen(name, sizeof(t->name) - 1);
+
+	memcpy(t->name, name, n);
+	t->name[n] = '\0';
+}
+
+static void task_init(struct rln_exec *x, struct ringline_task *t, const struct rln_task_start *how)
+{
+	rln_list_init(&t->link);
+	t->fiber = NULL;
+	t->fn = how->fn;
+	t->arg = how->arg;
+	rln_source_init(&t->ended);
+	t->result = 0;
+	t->refs = 1;
+	t->state = RLN_TASK_IDLE;
+	t->cuttable = false;
+	copy_name(t, how->name ? how->name : x->current ? x->current->name : "task");
+	rln_scope_init(&t->base, how->scope, t, RLN_SCOPE_BASE | RINGLINE_SCOPE_COLLECT);
+	t->scope = &t->base;
+}
+
+int rln_task_start(struct ringline_task **ret, const struct rln_task_start *how)
+{
+	struct rln_exec *x = rln_exec_current;
+	struct ringline_task *t;
+
+	if (how->scope->reason)
+		return how->scope->reason;
+	t = rln_slab_alloc(&x->tasks);
+	if (!t)
+		return x->tasks.max && x->tasks.live >= x->tasks.max ? -EAGAIN : -ENOMEM;
+	task_init(x, t, how);
+	if (!how->stackless && rln_fiber_new(&t->fiber, x->stacks, task_main, t) < 0) {
+		rln_scope_fini(&t->base);
+		rln_slab_free(&x->tasks, t);
+		return -ENOMEM;
+	}
+	how->scope->live++;
+	rln_stat_add(&x->stats.tasks_started, 1);
+	rln_task_wake(t);
+	if (ret) {
+		t->refs++;
+		*ret = t;
+	}
+	return 0;
+}
+
+void rln_task_unref(struct ringline_task *t)
+{
+	if (--t->refs == 0)
+		rln_slab_free(&rln_exec_current->tasks, t);
+}
+
+void rln_task_suspend(struct ringline_task *t)
+{
+	(void)t;
+	rln_fiber_suspend(&rln_exec_current->thread);
+}
+
+static void task_ended(struct rln_exec *x, struct ringline_task *t)
+{
+	struct rln_scope *parent = t->base.parent;
+
+	t->state = RLN_TASK_ENDED;
+	rln_stat_add(&x->stats.tasks_ended, 1);
+	if (t->fiber) {
+		rln_fiber_free(t->fiber);
+		t->fiber = NULL;
+	}
+	rln_source_fire_all(&t->ended, 0);
+	rln_scope_child_ended(parent, t, t->result);
+	rln_scope_fini(&t->base);
+	rln_task_unref(t);
+}
+
+/* Polls a stackless task once. True if it has ended: its function is through, and nothing it started is left. */
+static bool poll_stackless(struct ringline_task *t)
+{
+	if (t->fn) {
+		int r = t->fn(t->arg);
+
+		if (r == -EINPROGRESS)
+			return false;
+		t->result = r;
+		t->fn = NULL;     /* from here on it only waits for what it left behind */
+	}
+	return rln_scope_try_settle(&t->base);
+}
+
+void rln_task_run(struct ringline_task *t)
+{
+	struct rln_exec *x = rln_exec_current;
+	bool ended;
+
+	t->state = RLN_TASK_RUNNING;
+	x->current = t;
+	ended = t->fiber ? rln_fiber_resume(&x->thread, t->fiber) : poll_stackless(t);
+	x->current = NULL;
+	if (ended) {
+		task_ended(x, t);
+	} else if (t->state == RLN_TASK_RUNNING_NOTIFIED) {
+		t->state = RLN_TASK_QUEUED;
+		rln_list_add_tail(&x->runq, &t->link);
+	} else {
+		t->state = RLN_TASK_IDLE;
+	}
+}
+
+/* The public calls. */
+
+int ringline_spawn(int (*fn)(void *arg), void *arg)
+{
+	struct ringline_task *self = rln_task_get(__func__);
+
+	if (!self)
+		return -EPERM;
+	if (!fn)
+		return -EINVAL;
+	return rln_task_start(NULL, &(struct rln_task_start){ .fn = fn, .arg = arg, .scope = self->scope });
+}
+
+int ringline_task_start(struct ringline_task **ret, int (*fn)(void *arg), void *arg,
+                        const struct ringline_task_options *options)
+{
+	struct ringline_task *self = rln_task_get(__func__);
+	struct ringline_task_options o;
+	struct rln_task_start how = { .fn = fn, .arg = arg };
+	int r;
+
+	if (!self)
+		return -EPERM;
+	if (!ret || !fn)
+		return -EINVAL;
+	r = rln_sized_in(&o, sizeof(o), options);
+	if (r < 0)
+		return r;
+	if (o.scope && !rln_slot_live(&o.scope->slot))
+		return -EBADF;
+	how.scope = o.scope ? &o.scope->node : self->scope;
+	how.name = o.name;
+	return rln_task_start(ret, &how);
+}
+
+static int check_task(const struct ringline_task *t, const char *call)
+{
+	if (!t)
+		return -EINVAL;
+	if (!rln_exec_get(call))
+		return -EPERM;
+	return rln_task_live(t) ? 0 : -EBADF;
+}
+
+int ringline_task_cancel(struct ringline_task *task)
+{
+	int r = check_task(task, __func__);
+
+	if (r == 0 && task->state != RLN_TASK_ENDED)
+		rln_scope_cut(&task->base, -ECANCELED, false);
+	return r;
+}
+
+int ringline_task_detach(struct ringline_task *task)
+{
+	int r = check_task(task, __func__);
+
+	if (r == 0)
+		rln_task_unref(task);
+	return r;
+}
+
+int ringline_task_set_name(struct ringline_task *task, const char *name)
+{
+	int r;
+
+	if (!name)
+		return -EINVAL;
+	if (!task) {
+		task = rln_task_get(__func__);
+		if (!task)
+			return -EPERM;
+	}
+	r = check_task(task, __func__);
+	if (r == 0)
+		copy_name(task, name);
+	return r;
+}
+
+uint64_t ringline_task_id(void)
+{
+	struct rln_exec *x = rln_exec_current;
+
+	return x && x->current ? rln_slot_id(&x->current->slot) : 0;
+}
+
+int ringline_yield(void)
+{
+	struct ringline_task *self = rln_task_get(__func__);
+
+	if (!self)
+		return -EPERM;
+	if (!self->fiber)
+		return -EDEADLK;
+	rln_task_wake(self);
+	rln_task_suspend(self);
+	return self->scope->reason;
+}

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Tasks as the executor sees them.
+ *
+ *              wake                run                 return
+ *     IDLE ----------> QUEUED ----------> RUNNING ----------------> ENDED
+ *      ^                  ^                |  |
+ *      |      suspend     |        suspend |  | wake
+ *      +------------------|----------------+  v
+ *                         +------------ RUNNING_NOTIFIED
+ *
+ * A wake that arrives while the task runs is remembered (RUNNING_NOTIFIED) and puts it back on the queue when it
+ * suspends; a wake of a queued or ended task changes nothing. So a task is on the run queue at most once, and no wake is
+ * lost.
+ *
+ * A fiber task has a stack of its own. A stackless task is a function that is called again after each wake and returns
+ * -EINPROGRESS until it has ended; calls that park return -EDEADLK in it.
+ *
+ * References: one for the task until it has ended, one for the handle. The slot is reused when both are gone; its
+ * generation makes stale ids and handles harmless.
+ */
+#ifndef RLN_CORE_TASK_H
+#define RLN_CORE_TASK_H
+
+#include "base/list.h"
+#include "base/slab.h"
+#include "core/executor.h"
+#include "core/scope.h"
+#include "core/wait.h"
+#include "fiber/fiber.h"
+#include "ringline/scope.h"
+#include "ringline/task.h"
+
+enum rln_task_state {
+	RLN_TASK_IDLE,
+	RLN_TASK_QUEUED,
+	RLN_TASK_RUNNING,
+	RLN_TASK_RUNNING_NOTIFIED,
+	RLN_TASK_ENDED,
+};
+
+struct ringline_task {
+	struct rln_slot slot;
+	struct rln_list link;             /* on the run queue */
+	struct rln_fiber *fiber;          /* NULL: stackless */
+	int (*fn)(void *arg);
+	void *arg;
+	struct rln_scope *scope;          /* the innermost open scope */
+	struct rln_scope base;
+	struct rln_source ended;          /* those who join it */
+	int result;                       /* once ended */
+	uint16_t refs;
+	uint8_t state;                    /* enum rln_task_state */
+	bool cuttable;                    /* parked, and a cut must wake it */
+	char name[RINGLINE_TASK_NAME_SIZE];
+};
+
+/* How to start a task. */
+struct rln_task_start {
+	int (*fn)(void *arg);
+	void *arg;
+	struct rln_scope *scope;
+	const char *name;                 /* NULL: the starter's */
+	bool stackless;
+};
+
+/* Starts a task; *ret (if not NULL) receives it with a reference for the handle. 0, -ENOMEM, -EAGAIN, or the scope's reason. */
+int rln_task_start(struct ringline_task **ret, const struct rln_task_start *how) rln_must_check;
+
+void rln_task_unref(struct ringline_task *t);
+
+/* Goes back to the executor until the next wake. The calling task, a fiber, only. */
+void rln_task_suspend(struct ringline_task *t);
+
+/* Runs a task that was taken off the run queue, until it suspends or ends. */
+void rln_task_run(struct ringline_task *t);
+
+/* The handle's task if it is live, NULL otherwise. */
+static inline bool rln_task_live(const struct ringline_task *t)
+{
+	return rln_slot_live(&t->slot);
+}
+
+static inline struct ringline_task *rln_task_current(void)
+{
+	return rln_exec_current->current;
+}
+
+#endif

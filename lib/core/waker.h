@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Waking: a task by its own worker, and a worker by any thread.
+ *
+ * From another thread there is one road: post a message. It runs on the worker, between two turns, and does there what
+ * the poster wanted: wake a task, cut a scope, start a task.
+ */
+#ifndef RLN_CORE_WAKER_H
+#define RLN_CORE_WAKER_H
+
+#include "base/mpsc.h"
+#include "core/executor.h"
+
+enum rln_sleep_state {
+	RLN_AWAKE,
+	RLN_ASLEEP,               /* in the backend's wait, or about to be */
+	RLN_NOTIFIED,             /* a wake is under way */
+};
+
+struct rln_msg {
+	struct rln_mpsc_node node;
+	/* Runs on the owner; *x* is NULL if the executor ends without having delivered: release what the message holds. */
+	void (*deliver)(struct rln_msg *m, struct rln_exec *x);
+};
+
+/* Makes the task run again; owner thread. No effect on a task that is queued or has ended. */
+void rln_task_wake(struct ringline_task *t);
+
+/* The same by id, for wakes that may come late: nothing happens if the task is gone. */
+void rln_task_wake_id(struct rln_exec *x, uint64_t id);
+
+/*
+ * Any thread. The message's memory is the poster's until it is delivered. 0, or -EAGAIN when the inbox is at its limit
+ * (never for *urgent* messages: those that carry a cancellation).
+ */
+int rln_exec_post(struct rln_exec *x, struct rln_msg *m, bool urgent) rln_must_check;
+
+/* The executor's side. */
+bool rln_waker_may_sleep(struct rln_exec *x);
+void rln_waker_awake(struct rln_exec *x);
+void rln_waker_drain(struct rln_exec *x);
+void rln_waker_drop_inbox(struct rln_exec *x);
+
+#endif

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Fibers: a second stack and a way to switch to it and back. Nothing else; when to switch is the core's business.
+ *
+ * A worker thread has one struct rln_fiber_thread for its own stack and any number of fibers. Control passes
+ *
+ *     thread --rln_fiber_resume(f)--> fiber --rln_fiber_suspend()--> thread
+ *
+ * and never from fiber to fiber. The fiber's control block lies at the top of its stack, in the page the first frame
+ * touches anyway, so a parked fiber that did little costs one page.
+ *
+ * A fiber ends when its entry function returns: rln_fiber_resume() then returns true, and the fiber must be freed from
+ * the thread's own stack with rln_fiber_free(). Callee-saved registers, the stack pointer and the floating-point control
+ * words are saved, as the ABIs demand; the signal mask is not. errno is per thread and is saved by nobody: callers that
+ * need it across a switch keep it themselves (the library never uses it).
+ *
+ * Sanitizers (address, thread) and valgrind are told of every stack and switch.
+ */
+#ifndef RLN_FIBER_FIBER_H
+#define RLN_FIBER_FIBER_H
+
+#include "base/compiler.h"
+#include "fiber/stack.h"
+
+struct rln_fiber;
+
+/* The context of the thread's own stack; one per worker, lives as long as the worker. */
+struct rln_fiber_thread {
+	void *sp;                 /* where to return to while a fiber runs (assembly switch) */
+	struct rln_fiber *current;
+	void *tool[4];            /* sanitizer contexts */
+	void *context;            /* ucontext switch: ucontext_t */
+};
+
+int rln_fiber_thread_init(struct rln_fiber_thread *t) rln_must_check;
+void rln_fiber_thread_fini(struct rln_fiber_thread *t);
+
+/* A fiber that will run fn(arg) when first resumed. 0 or -ENOMEM. */
+int rln_fiber_new(struct rln_fiber **ret, struct rln_stack_pool *pool, void (*fn)(void *), void *arg) rln_must_check;
+
+/* Releases the stack of a fiber that has ended or was never resumed. */
+void rln_fiber_free(struct rln_fiber *f);
+
+/* Runs *f* until it suspends or ends. From the thread's own stack only. True if it ended. */
+bool rln_fiber_resume(struct rln_fiber_thread *t, struct rln_fiber *f);
+
+/* Goes back to the thread that resumed the running fiber. From a fiber only; returns when it is resumed. */
+void rln_fiber_suspend(struct rln_fiber_thread *t);
+
+/* The lowest and highest address of the fiber's stack. */
+void rln_fiber_bounds(const struct rln_fiber *f, void **low, void **high);
+
+/* The saved stack pointer of a suspended fiber, for debuggers and dumps. */
+void *rln_fiber_sp(const struct rln_fiber *f);
+
+/* "x86-64", "aarch64" or "ucontext": which switch was compiled in. */
+extern const char rln_fiber_kind[];
+
+#endif

@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: MIT
+#
+# Four suites, all of them TAP:
+#
+#   unit         one program per module, linked to the layers themselves, with a fake backend and a virtual clock
+#   conformance  programs on the public API, each run on every engine: RINGLINE_TEST_ENGINE is io_uring, epoll or tiny
+#   integration  scripts and programs with real clients
+#   meta         scripts about the tree and the build: layers, exports, headers, pkg-config, licences
+#
+# "make check" runs the suites that configure chose, "make check-unit" and so on only one. tests/minimum.txt says how
+# many cases a suite must execute; tests/summary checks that.
+
+# --- how a test is run ------------------------------------------------------------------------------------------------
+
+LOG_DRIVER = env AM_TAP_AWK='$(AWK)' $(SHELL) $(top_srcdir)/build-aux/tap-driver.sh
+AM_LOG_DRIVER_FLAGS = --merge --comments
+# Every test, program or script, runs under a time limit and in a directory of its own.
+LOG_COMPILER = $(SHELL) $(top_srcdir)/tests/run-test
+
+AM_TESTS_ENVIRONMENT = \
+	top_srcdir='$(abs_top_srcdir)'; export top_srcdir; \
+	top_builddir='$(abs_top_builddir)'; export top_builddir; \
+	G_TEST_SRCDIR='$(abs_top_srcdir)/tests'; export G_TEST_SRCDIR; \
+	G_TEST_BUILDDIR='$(abs_top_builddir)/tests'; export G_TEST_BUILDDIR; \
+	G_DEBUG=fatal-warnings; export G_DEBUG; \
+	RLN_SANITIZERS='$(RLN_SANITIZERS)'; export RLN_SANITIZERS; \
+	CC='$(CC)'; export CC; \
+	CXX='$(CXX)'; export CXX; \
+	NM='$(NM)'; export NM; \
+	READELF='$(READELF)'; export READELF; \
+	PKG_CONFIG='$(PKG_CONFIG)'; export PKG_CONFIG;
+
+EXTRA_DIST += \
+	tests/minimum.txt \
+	tests/on-engine \
+	tests/run-test \
+	tests/summary \
+	$(NULL)
+
+if SUITES
+# Asks the kernel, not the library, whether there is io_uring; tests/summary wants to know.
+check_PROGRAMS += tests/support/has-io_uring
+tests_support_has_io_uring_CPPFLAGS = $(PUBLIC_CPPFLAGS)
+endif
+
+# --- unit ---------------------------------------------------------------------------------------------------------------
+#
+# The layers up to the core, and those above it, compiled once more with fault points, so that the library that is tested
+# by the other suites is the one that is shipped. A test of base, fiber or core must link to the first alone: if the core
+# reaches for a backend, it does not.
+
+UNIT_CPPFLAGS = $(AM_CPPFLAGS) -DRLN_FAULT_INJECTION=1 -I$(top_srcdir)/tests $(GLIB_CFLAGS)
+UNIT_LIBS = tests/unit/librln-unit.la $(GLIB_LIBS)
+UNIT_FULL_LIBS = tests/unit/librln-unit-full.la $(UNIT_LIBS) $(LIBURING_LIBS)
+
+tests_unit_librln_unit_la_SOURCES = $(base_sources) $(fiber_sources) $(core_sources)
+tests_unit_librln_unit_la_CPPFLAGS = $(UNIT_CPPFLAGS)
+
+tests_unit_librln_unit_full_la_SOURCES = $(backend_sources) $(io_sources) $(runtime_sources)
+tests_unit_librln_unit_full_la_CPPFLAGS = $(UNIT_CPPFLAGS) $(LIBURING_CFLAGS)
+
+# A new one takes a line here and its two lines of flags below. The source is the program's name and .c.
+unit_programs = \
+	$(NULL)
+
+if SUITE_UNIT
+check_LTLIBRARIES += tests/unit/librln-unit.la tests/unit/librln-unit-full.la
+check_PROGRAMS += $(unit_programs)
+TESTS += $(unit_programs)
+endif
+
+check-unit:
+	$(MAKE) $(AM_MAKEFLAGS) $(check_LTLIBRARIES) $(unit_programs)
+	$(MAKE) $(AM_MAKEFLAGS) check-TESTS TESTS='$(unit_programs)'
+
+# The same programs under valgrind. They are linked to archives, so they are real programs, not libtool's scripts.
+check-valgrind:
+	$(MAKE) $(AM_MAKEFLAGS) check-unit \
+	  RINGLINE_TEST_WRAPPER='valgrind --quiet --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite'
+
+# --- conformance --------------------------------------------------------------------------------------------------------
+#
+# tests/conformance/NAME.ENGINE is a copy of tests/on-engine, which runs tests/conformance/NAME on that engine.
+
+CONFORMANCE_CPPFLAGS = $(PUBLIC_CPPFLAGS) -I$(top_srcdir)/tests $(GLIB_CFLAGS)
+CONFORMANCE_LIBS = lib/libringline.la $(GLIB_LIBS)
+
+# A new one takes a line here and its two lines of flags below. The source is the program's name and .c.
+conformance_programs = \
+	$(NULL)
+
+conformance_runs = $(conformance_programs:=.epoll)
+if HAVE_LIBURING
+conformance_runs += $(conformance_programs:=.io_uring) $(conformance_programs:=.tiny)
+endif
+
+if SUITE_CONFORMANCE
+check_PROGRAMS += $(conformance_programs)
+check_SCRIPTS += $(conformance_runs)
+TESTS += $(conformance_runs)
+CLEANFILES += $(conformance_runs)
+endif
+
+$(conformance_runs): $(top_srcdir)/tests/on-engine
+	$(AM_V_GEN)$(MKDIR_P) tests/conformance && cp $(top_srcdir)/tests/on-engine $@ && chmod 755 $@
+
+check-conformance: all
+	$(MAKE) $(AM_MAKEFLAGS) $(conformance_programs) $(conformance_runs) tests/support/has-io_uring
+	$(MAKE) $(AM_MAKEFLAGS) check-TESTS TESTS='$(conformance_runs)'
+
+# --- integration ----------------------------------------------------------------------------------------------------------
+
+# Programs that the scripts start, or that are tests themselves.
+integration_programs = \
+	$(NULL)
+
+integration_scripts = \
+	$(NULL)
+
+integration_tests = $(integration_scripts)
+
+if SUITE_INTEGRATION
+check_PROGRAMS += $(integration_programs)
+TESTS += $(integration_tests)
+endif
+EXTRA_DIST += $(integration_scripts)
+
+check-integration: all
+	$(MAKE) $(AM_MAKEFLAGS) $(integration_programs)
+	$(MAKE) $(AM_MAKEFLAGS) check-TESTS TESTS='$(integration_tests)'
+
+# --- meta -------------------------------------------------------------------------------------------------------------------
+
+meta_tests = \
+	tests/meta/check-exports \
+	tests/meta/check-headers \
+	tests/meta/check-layers \
+	tests/meta/check-minimum \
+	tests/meta/check-pkgconfig \
+	tests/meta/check-prefix \
+	tests/meta/check-readme \
+	tests/meta/check-shell \
+	tests/meta/check-spdx \
+	tests/meta/check-summary \
+	$(NULL)
+
+if SUITE_META
+TESTS += $(meta_tests)
+endif
+
+EXTRA_DIST += \
+	$(meta_tests) \
+	tests/meta/spdx-exceptions.txt \
+	tests/meta/tap.sh \
+	$(NULL)
+
+check-meta: all
+	$(MAKE) $(AM_MAKEFLAGS) check-TESTS TESTS='$(meta_tests)'
+
+.PHONY: check-unit check-valgrind check-conformance check-integration check-meta

@@ -1,0 +1,5 @@
+# SPDX-License-Identifier: MIT
+
+EXTRA_DIST += \
+	tools/demo.sh \
+	$(NULL)
