@@ -1,5 +1,19 @@
 # SPDX-License-Identifier: MIT
-# Load generator and measurements. "make bench" runs bench/run, which names what it measures.
+# Load generator and measurements.
 
 noinst_PROGRAMS += \
 	$(NULL)
+
+# What "make bench" runs, in this order; each script is given the build directory.
+bench_scripts = \
+	$(NULL)
+
+EXTRA_DIST += $(bench_scripts)
+
+bench: all
+	@for script in $(bench_scripts); do \
+	  echo "== $$script"; \
+	  $(SHELL) $(top_srcdir)/$$script $(top_builddir) || exit 1; \
+	done
+
+.PHONY: bench

@@ -1,5 +1,13 @@
 # SPDX-License-Identifier: MIT
 # Programs printed in the documentation are compiled by "make check", so that they cannot rot.
 
-EXTRA_DIST += \
+if SUITES
+check_PROGRAMS += $(doc_programs)
+endif
+
+doc_programs = \
+	doc/examples/daemon \
 	$(NULL)
+
+doc_examples_daemon_CPPFLAGS = $(PUBLIC_CPPFLAGS)
+doc_examples_daemon_LDADD = lib/libringline.la

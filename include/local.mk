@@ -3,9 +3,14 @@
 
 pkginclude_HEADERS = \
 	include/ringline/common.h \
+	include/ringline/conn.h \
 	include/ringline/op.h \
+	include/ringline/ringline.h \
+	include/ringline/runtime.h \
 	include/ringline/scope.h \
+	include/ringline/stats.h \
 	include/ringline/task.h \
+	include/ringline/version.h \
 	$(NULL)
 
 # <ringline/...>, not <libringline/...>

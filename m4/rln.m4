@@ -4,9 +4,9 @@
 # Appends to VARIABLE those FLAGS that the compiler accepts. -Werror, because clang only warns of what it does not know.
 AC_DEFUN([RLN_ADD_CFLAGS], [
 rln_save_CFLAGS=$CFLAGS
-for rln_flag in $2; do
+for rln_flag in m4_normalize([$2]); do
   AC_MSG_CHECKING([whether $CC accepts $rln_flag])
-  CFLAGS="$rln_save_CFLAGS -Werror $rln_flag"
+  CFLAGS="$rln_save_CFLAGS $$1 -Werror $rln_flag"
   AC_COMPILE_IFELSE([AC_LANG_SOURCE([[int rln_probe(void); int rln_probe(void) { return 0; }]])],
     [AC_MSG_RESULT([yes])
      AS_VAR_APPEND([$1], [" $rln_flag"])],

@@ -2,6 +2,14 @@
 # Layer 3: the engines: io_uring, epoll, and the choice between them.
 
 backend_sources = \
+	lib/backend/attempt.c \
+	lib/backend/attempt.h \
+	lib/backend/bufpool.c \
+	lib/backend/bufpool.h \
+	lib/backend/fdtable.c \
+	lib/backend/fdtable.h \
+	lib/backend/readiness.c \
+	lib/backend/readiness.h \
 	$(NULL)
 
 # Only these may name liburing.

@@ -18,6 +18,8 @@ base_sources = \
 	lib/base/mpsc.h \
 	lib/base/ring.c \
 	lib/base/ring.h \
+	lib/base/sized.c \
+	lib/base/sized.h \
 	lib/base/slab.c \
 	lib/base/slab.h \
 	$(NULL)

@@ -66,7 +66,7 @@ void rln_exec_bind(struct rln_exec *x)
 
 bool rln_exec_idle(const struct rln_exec *x)
 {
-	return !x->tasks.live && rln_stat_get(&x->stats.ops_submitted) == rln_stat_get(&x->stats.ops_ended);
+	return rln_exec_tasks(x) == 0 && rln_stat_get(&x->stats.ops_submitted) == rln_stat_get(&x->stats.ops_ended);
 }
 
 static void run_tasks(struct rln_exec *x)

@@ -25,7 +25,9 @@
 #include "fiber/fiber.h"
 
 struct ringline_task;
+struct rln_io;
 struct rln_msg;
+struct rln_worker;
 
 /* Work put off to the end of the turn, after which it is off the list. */
 struct rln_deferred {
@@ -61,7 +63,8 @@ struct rln_exec {
 	struct rln_slab handles;          /* struct ringline_op */
 	struct rln_scope root;            /* of all tasks without a parent */
 	struct rln_stats stats;
-	void *host;                       /* the worker the executor belongs to (runtime) */
+	struct rln_io *io;                /* connections and listeners of this worker (layer 4) */
+	struct rln_worker *worker;        /* the thread it runs on (layer 5) */
 
 	/* touched by other threads */
 	struct rln_mpsc inbox rln_aligned(64);
@@ -83,6 +86,12 @@ void rln_exec_bind(struct rln_exec *x);
 
 /* One turn. Sleeps at most until *limit* (absolute; 0: not at all). 0, or the backend's -errno. */
 int rln_exec_turn(struct rln_exec *x, uint64_t limit) rln_must_check;
+
+/* Tasks that have not ended. */
+static inline uint64_t rln_exec_tasks(const struct rln_exec *x)
+{
+	return rln_stat_get(&x->stats.tasks_started) - rln_stat_get(&x->stats.tasks_ended);
+}
 
 /* True if nothing is left: no task, no op in flight. */
 bool rln_exec_idle(const struct rln_exec *x);

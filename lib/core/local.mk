@@ -2,6 +2,29 @@
 # Layer 2: tasks, scopes, timers and the seam to the backends. No descriptors, no I/O system calls.
 
 core_sources = \
+	lib/core/backend.h \
+	lib/core/buf.h \
+	lib/core/executor.c \
+	lib/core/executor.h \
+	lib/core/handle.c \
+	lib/core/handle.h \
+	lib/core/join.c \
+	lib/core/op.c \
+	lib/core/op.h \
+	lib/core/scope.c \
+	lib/core/scope.h \
+	lib/core/sleep.c \
+	lib/core/stats.h \
+	lib/core/task.c \
+	lib/core/task.h \
+	lib/core/timer.c \
+	lib/core/timer.h \
+	lib/core/token.c \
+	lib/core/token.h \
+	lib/core/wait.c \
+	lib/core/wait.h \
+	lib/core/waker.c \
+	lib/core/waker.h \
 	$(NULL)
 
 lib_core_librln_core_la_SOURCES = $(core_sources)

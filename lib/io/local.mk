@@ -2,6 +2,18 @@
 # Layer 4: connections, listeners, datagrams, files, processes.
 
 io_sources = \
+	lib/io/addr.c \
+	lib/io/addr.h \
+	lib/io/conn-close.c \
+	lib/io/conn-recv.c \
+	lib/io/conn-send.c \
+	lib/io/conn.c \
+	lib/io/conn.h \
+	lib/io/connect.c \
+	lib/io/io.c \
+	lib/io/io.h \
+	lib/io/listener.c \
+	lib/io/listener.h \
 	$(NULL)
 
 lib_io_librln_io_la_SOURCES = $(io_sources)

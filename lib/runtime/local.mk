@@ -2,6 +2,19 @@
 # Layer 5: configuration, workers, start and stop.
 
 runtime_sources = \
+	lib/runtime/config.c \
+	lib/runtime/config.h \
+	lib/runtime/listen.c \
+	lib/runtime/run.c \
+	lib/runtime/runtime.c \
+	lib/runtime/runtime.h \
+	lib/runtime/spawn.c \
+	lib/runtime/stats.c \
+	lib/runtime/topology.c \
+	lib/runtime/topology.h \
+	lib/runtime/version.c \
+	lib/runtime/worker.c \
+	lib/runtime/worker.h \
 	$(NULL)
 
 lib_runtime_librln_runtime_la_SOURCES = $(runtime_sources)

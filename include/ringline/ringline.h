@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT */
+/* All of libringline's public headers. */
+#ifndef RINGLINE_RINGLINE_H
+#define RINGLINE_RINGLINE_H
+
+#include <ringline/common.h>
+#include <ringline/conn.h>
+#include <ringline/op.h>
+#include <ringline/runtime.h>
+#include <ringline/scope.h>
+#include <ringline/stats.h>
+#include <ringline/task.h>
+#include <ringline/version.h>
+
+#endif

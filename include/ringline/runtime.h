@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The runtime: worker threads, each with its own executor and its own backend (io_uring or epoll).
+ *
+ * A daemon makes a runtime, says what to listen on, and runs it:
+ *
+ *     ringline_runtime_new(&rt, NULL);
+ *     ringline_runtime_listen(rt, NULL, "tcp:127.0.0.1:7878", serve, NULL, NULL);
+ *     ringline_runtime_run(rt);
+ *     ringline_runtime_free(rt);
+ *
+ * Starting is all or nothing: every worker has its backend and its memory before any listener accepts. Shutting down:
+ * listeners are closed, all tasks are cancelled, what still runs (shielded clean-up, data on its way out) has until the
+ * drain timeout, then the rest is cut off.
+ */
+#ifndef RINGLINE_RUNTIME_H
+#define RINGLINE_RUNTIME_H
+
+#include <ringline/common.h>
+
+RINGLINE_BEGIN_DECLS
+
+struct ringline_conn;
+struct ringline_runtime;
+
+/* backend of struct ringline_config */
+#define RINGLINE_BACKEND_AUTO     0u  /* the environment's RINGLINE_BACKEND, or io_uring if it works here, else epoll */
+#define RINGLINE_BACKEND_IO_URING 1u  /* this one or an error */
+#define RINGLINE_BACKEND_EPOLL    2u
+
+/* flags of struct ringline_config */
+#define RINGLINE_CONFIG_NO_PINNING (UINT32_C(1) << 0)  /* workers may move between processors */
+#define RINGLINE_CONFIG_NO_SIGNALS (UINT32_C(1) << 1)  /* ringline_runtime_run() does not take SIGTERM and SIGINT */
+
+/* Receives log lines; any thread, several at once. level is one of syslog(3)'s. */
+typedef void ringline_log_fn(int level, const char *message, void *arg);
+
+struct ringline_config {
+	size_t size;
+	uint32_t backend;                 /* RINGLINE_BACKEND_* */
+	uint32_t flags;                   /* RINGLINE_CONFIG_* */
+	uint32_t workers;                 /* 0: one per usable physical core; at most 1024 */
+	uint32_t max_connections;         /* per worker; 0: bounded by descriptors only */
+	uint32_t max_tasks;               /* per worker; 0: bounded by memory only */
+	uint32_t max_operations;          /* op handles per worker; 0: 65536 */
+	uint32_t inbox_limit;             /* messages from other threads under way, per worker; 0: 65536 */
+	uint32_t submission_entries;      /* io_uring; 0: 256 */
+	uint32_t completion_entries;      /* io_uring; 0: 1024 */
+	uint32_t receive_buffers;         /* to start with, per worker; 0: the backend's default */
+	uint32_t receive_buffer_size;     /* bytes each; 0: the backend's default */
+	uint32_t reserved;                /* zero */
+	uint64_t receive_buffer_limit;    /* bytes of receive buffers a worker may grow to; 0: 16 MiB */
+	uint64_t input_limit;             /* bytes received and not consumed per connection; 0: 1 MiB */
+	uint64_t stack_size;              /* bytes per task; 0: 64 KiB */
+	uint64_t drain_timeout;           /* nanoseconds between shutdown and cutting off; 0: 10 seconds */
+	uint64_t close_timeout;           /* nanoseconds a graceful close may take; 0: 30 seconds */
+	ringline_log_fn *log;             /* process-wide; NULL: leave it as it is */
+	void *log_arg;
+};
+
+#define RINGLINE_CONFIG_INIT { sizeof(struct ringline_config), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL, NULL }
+
+struct ringline_listen_options {
+	size_t size;
+	uint32_t flags;                   /* RINGLINE_LISTEN_* */
+	uint32_t backlog;                 /* 0: 4096, as far as the kernel allows */
+};
+
+/* Do not fail if another process listens on the port too; the kernel then spreads the connections over both. */
+#define RINGLINE_LISTEN_SHARE_PORT (UINT32_C(1) << 0)
+
+#define RINGLINE_LISTEN_OPTIONS_INIT { sizeof(struct ringline_listen_options), 0, 0 }
+
+/*
+ * Makes a runtime; no thread is started and no descriptor opened. config may be NULL. Any thread.
+ *
+ * Returns 0; -EINVAL (a value out of range, an unknown flag), -E2BIG (unknown configuration), -ENOMEM.
+ * Since: 0.1
+ */
+int ringline_runtime_new(struct ringline_runtime **ret, const struct ringline_config *config) RINGLINE_MUST_CHECK;
+
+/*
+ * Binds an address on all workers; from the start on each accepted connection gets a task that runs serve(conn, arg) and
+ * is closed when that returns (unless it was kept). Address forms as in ringline_connect(); TCP port 0 takes a free port.
+ * TCP sockets are one per worker (SO_REUSEPORT), unix sockets are shared. A unix socket file nobody listens on any more
+ * is replaced; the file is removed when the listener closes. bound, if not NULL, points at room for
+ * RINGLINE_ADDRESS_SIZE bytes and receives the address with the real port. Before the start only; any thread.
+ *
+ * Returns 0; -EINVAL, -ENAMETOOLONG (address), -E2BIG (unknown options), -EADDRINUSE (somebody listens there),
+ * -EADDRNOTAVAIL, -EACCES, -ENOENT (directory of a unix socket), -EMFILE, -ENFILE, -ENOMEM, -EBUSY (started already).
+ * Since: 0.1
+ */
+int ringline_runtime_listen(struct ringline_runtime *rt, char *bound, const char *address,
+                            void (*serve)(struct ringline_conn *conn, void *arg), void *arg,
+                            const struct ringline_listen_options *options) RINGLINE_MUST_CHECK;
+
+/*
+ * Has every worker run fn(arg) as a task when it starts. If one of them returns an error, the runtime shuts down and
+ * ringline_runtime_join() returns that error. Before the start only.
+ *
+ * Returns 0; -EINVAL, -ENOMEM, -EBUSY (started already).
+ * Since: 0.1
+ */
+int ringline_runtime_on_start(struct ringline_runtime *rt, int (*fn)(void *arg), void *arg) RINGLINE_MUST_CHECK;
+
+/*
+ * Starts the workers and returns when all of them accept. On failure everything is undone, and it may be tried again.
+ * Touches no signals of the calling thread.
+ *
+ * Returns 0; -EBUSY (started already), -EPERM, -ENOSYS, -EACCES (io_uring was demanded and cannot be had), -ENOMEM,
+ * -EMFILE, -ENFILE, -EAGAIN (no more threads).
+ * Since: 0.1
+ */
+int ringline_runtime_start(struct ringline_runtime *rt) RINGLINE_MUST_CHECK;
+
+/*
+ * Waits until the runtime has shut down. Not from a task.
+ *
+ * Returns 0; an error of an on_start task or of a backend; -EINVAL, -EPERM (from a worker), -ENOTCONN (not started).
+ * Since: 0.1
+ */
+int ringline_runtime_join(struct ringline_runtime *rt);
+
+/*
+ * Starts, waits for SIGTERM, SIGINT (the second one ends the draining at once) or ringline_runtime_shutdown(), drains and
+ * returns. The signals are taken through a signalfd: they are blocked in the calling thread meanwhile, and its mask is
+ * restored; other threads of the host must have them blocked too. With RINGLINE_CONFIG_NO_SIGNALS signals are left alone.
+ *
+ * Returns as ringline_runtime_start() and ringline_runtime_join().
+ * Since: 0.1
+ */
+int ringline_runtime_run(struct ringline_runtime *rt) RINGLINE_MUST_CHECK;
+
+/*
+ * Asks the runtime to shut down and returns at once. Any thread, and signal handlers. Has no effect if it was called
+ * before; before the start it makes the start end at once.
+ *
+ * Returns 0; -EINVAL (NULL).
+ * Since: 0.1
+ */
+int ringline_runtime_shutdown(struct ringline_runtime *rt);
+
+/*
+ * Frees a runtime that was not started or has been joined. NULL is allowed.
+ *
+ * Returns 0; -EBUSY (running; nothing was freed).
+ * Since: 0.1
+ */
+int ringline_runtime_free(struct ringline_runtime *rt);
+
+/*
+ * Runs main_task(arg) as a task of one worker on the calling thread, until it returns; what it left running is then shut
+ * down. config may be NULL; workers, pinning and signals in it do not apply. Not from a worker.
+ *
+ * Returns what main_task returned; before that, the errors of ringline_runtime_new() and ringline_runtime_start().
+ * Since: 0.1
+ */
+int ringline_run(const struct ringline_config *config, int (*main_task)(void *arg), void *arg);
+
+/*
+ * Starts fn(arg) as a task on a worker, without a parent: it is cancelled only by the shutdown. Any thread. If the
+ * runtime shuts down before the task has started, it does not run.
+ *
+ * Returns 0; -EINVAL (no such worker, NULL), -EAGAIN (the worker's inbox is full), -ESHUTDOWN (not running), -ENOMEM.
+ * Since: 0.1
+ */
+int ringline_worker_spawn(struct ringline_runtime *rt, uint32_t worker, int (*fn)(void *arg),
+                          void *arg) RINGLINE_MUST_CHECK;
+
+/* The number of workers. Any thread. 0 for NULL. Since: 0.1 */
+uint32_t ringline_runtime_workers(const struct ringline_runtime *rt);
+
+/* The index of the calling thread's worker; -EPERM on other threads. Since: 0.1 */
+int ringline_worker_index(void);
+
+/*
+ * The runtime of the calling worker, also within ringline_run(); NULL on other threads.
+ * Since: 0.1
+ */
+struct ringline_runtime *ringline_runtime_current(void);
+
+/*
+ * The name of the backend in use, "io_uring" or "epoll"; NULL before the start. Any thread.
+ * Since: 0.1
+ */
+const char *ringline_runtime_backend(const struct ringline_runtime *rt);
+
+/*
+ * Why that backend was chosen, one line, empty if there was nothing to decide; valid as long as the runtime. Any thread.
+ * Since: 0.1
+ */
+const char *ringline_runtime_backend_reason(const struct ringline_runtime *rt);
+
+RINGLINE_END_DECLS
+
+#endif

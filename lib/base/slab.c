@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Slabs; slab.h tells the idea.
+ *
+ * Chunk k holds RLN_SLAB_FIRST_CHUNK << k objects, so the chunk of an index is found from the position of its highest
+ * bit. The stack of free indices is grown together with the chunks: giving an object back cannot fail.
+ */
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/slab.h"
+
+void rln_slab_init(struct rln_slab *s, size_t size, size_t align, uint32_t max)
+{
+	memset(s, 0, sizeof(*s));
+	s->size = (size + align - 1) & ~(align - 1);
+	s->align = (uint32_t)align;
+	s->max = max ? max : UINT32_MAX;
+}
+
+uint32_t rln_slab_fini(struct rln_slab *s)
+{
+	uint32_t live = s->live;
+	uint32_t k;
+
+	for (k = 0; k < s->nchunks; k++)
+		rln_mem_free(s->chunk[k]);
+	rln_mem_free(s->free);
+	memset(s, 0, sizeof(*s));
+	return live;
+}
+
+void *rln_slab_at(const struct rln_slab *s, uint32_t index)
+{
+	uint32_t scaled;
+	uint32_t k;
+
+	if (index >= s->capacity)
+		return NULL;
+	scaled = index / RLN_SLAB_FIRST_CHUNK + 1;
+	k = 31u - (uint32_t)__builtin_clz(scaled);
+	index -= RLN_SLAB_FIRST_CHUNK * ((1u << k) - 1);
+	return (char *)s->chunk[k] + (size_t)index * s->size;
+}
+
+static bool grow_free(struct rln_slab *s, uint32_t capacity)
+{
+	uint32_t *grown = rln_mem_alloc((size_t)capacity * sizeof(*grown));
+
+	if (!grown)
+		return false;
+	if (s->nfree)
+		memcpy(grown, s->free, s->nfree * sizeof(*grown));
+	rln_mem_free(s->free);
+	s->free = grown;
+	return true;
+}
+
+/* Adds a chunk; its lowest index ends on top of the stack, so that objects are handed out in order of address. */
+static bool grow(struct rln_slab *s)
+{
+	uint32_t n = RLN_SLAB_FIRST_CHUNK << s->nchunks;
+	uint32_t i;
+	char *chunk;
+
+	if (s->nchunks == RLN_SLAB_CHUNKS || !grow_free(s, s->capacity + n))
+		return false;
+	chunk = rln_mem_alloc_aligned(n * s->size, s->align);
+	if (!chunk)
+		return false;
+	memset(chunk, 0, n * s->size);
+	for (i = 0; i < n; i++)
+		((struct rln_slot *)(void *)(chunk + i * s->size))->index = s->capacity + i;
+	for (i = n; i-- > 0;)
+		s->free[s->nfree++] = s->capacity + i;
+	s->chunk[s->nchunks++] = chunk;
+	s->capacity += n;
+	return true;
+}
+
+void *rln_slab_alloc(struct rln_slab *s)
+{
+	struct rln_slot *slot;
+
+	if (s->live >= s->max || (!s->nfree && !grow(s)))
+		return NULL;
+	slot = rln_slab_at(s, s->free[--s->nfree]);
+	slot->gen++;
+	s->live++;
+	return slot;
+}
+
+void rln_slab_free(struct rln_slab *s, void *object)
+{
+	struct rln_slot *slot = object;
+
+	slot->gen++;
+	s->free[s->nfree++] = slot->index;
+	s->live--;
+}
+
+void *rln_slab_find(const struct rln_slab *s, uint64_t id)
+{
+	struct rln_slot *slot = rln_slab_at(s, (uint32_t)id);
+
+	return slot && slot->gen == (uint32_t)(id >> 32) && rln_slot_live(slot) ? slot : NULL;
+}

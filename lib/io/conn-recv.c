@@ -1,0 +1,393 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Receiving.
+ *
+ * The read-side operation adapts to what the reader wants:
+ *
+ *   pool     (RLN_OP_RECV_POOL, multishot) the backend fills buffers of its own as bytes arrive, whether or not anyone
+ *            waits. A completion becomes a segment of `input`; while a reader is parked with memory of its own and
+ *            nothing is queued before it, the bytes are copied straight there and the buffer goes home at once.
+ *   direct   (RLN_OP_RECV, one-shot) a parked reader that wants much gets its memory handed to the kernel: no copy, no
+ *            buffer. If the pool operation is in flight it is cancelled first; its late bytes are delivered in order.
+ *
+ * The operation is armed when a task first waits and stays armed, up to the input limit: then it is cancelled, so that the
+ * peer's window closes, and armed again when half of the input was consumed.
+ *
+ * When the backend runs short of buffers (RLN_C_SCARCE) bytes that must be queued are copied out, so that a slow task
+ * cannot hold the memory others need.
+ *
+ * Invariants: one reader at a time; a reader's memory is out of everyone's reach before its call returns; data comes
+ * before the end of the stream and before an error.
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/mem.h"
+#include "io/conn.h"
+
+/* From this want on the kernel writes to the reader's memory itself: below, a copy is cheaper than leaving the multishot. */
+#define DIRECT_MIN (64u * 1024)
+
+/* The task that waits for input; on its stack. */
+struct reader {
+	struct rln_wait wait;
+	unsigned char *buf;               /* NULL: peek */
+	size_t want;
+	size_t min;                       /* it is satisfied with this many */
+	size_t got;
+};
+
+static struct reader *parked_reader(const struct ringline_conn *c)
+{
+	struct rln_list *node = rln_list_first(&c->reader.waiters);
+
+	return node ? rln_container_of(node, struct reader, wait.link) : NULL;
+}
+
+static bool satisfied(const struct ringline_conn *c, const struct reader *r)
+{
+	return r->buf ? r->got >= r->min : c->buffered > 0;
+}
+
+static bool wants_direct(const struct ringline_conn *c, const struct reader *r)
+{
+	return r && r->buf && r->want - r->got >= DIRECT_MIN && !c->buffered;
+}
+
+/* Arming */
+
+static void submit_direct(struct ringline_conn *c, struct reader *r)
+{
+	c->recv.opcode = RLN_OP_RECV;
+	c->recv.ptr = r->buf + r->got;
+	c->recv.len = r->want - r->got;
+	c->recv.flags = 0;
+	c->recv.fd = c->fd;
+	rln_op_submit(&c->recv);
+}
+
+static void submit_pool(struct ringline_conn *c)
+{
+	c->recv.opcode = RLN_OP_RECV_POOL;
+	c->recv.ptr = NULL;
+	c->recv.len = 0;
+	/* older kernels lose the end of the stream of a multishot receive on unix sockets */
+	c->recv.flags = c->family == AF_UNIX ? RLN_OPF_ONESHOT : 0;
+	c->recv.fd = c->fd;
+	rln_op_submit(&c->recv);
+}
+
+void rln_conn_recv_arm(struct ringline_conn *c)
+{
+	struct reader *r = parked_reader(c);
+
+	if (c->state != RLN_CONN_OPEN || c->eof || c->recv_error)
+		return;
+	if (rln_op_inflight(&c->recv)) {
+		if (c->recv.opcode == RLN_OP_RECV_POOL && wants_direct(c, r))
+			rln_op_cancel(&c->recv);
+	} else if (wants_direct(c, r)) {
+		submit_direct(c, r);
+	} else if (c->buffered < c->io->config.input_limit) {
+		c->throttled = false;
+		submit_pool(c);
+	}
+}
+
+static void throttle(struct ringline_conn *c)
+{
+	if (c->throttled || c->buffered < c->io->config.input_limit)
+		return;
+	c->throttled = true;
+	rln_stat_add(&c->io->stats.throttled, 1);
+	rln_op_cancel(&c->recv);
+}
+
+/* The input queue */
+
+static void segment_free(struct ringline_conn *c, struct rln_segment *s)
+{
+	rln_list_del(&s->link);
+	if (s->buf)
+		rln_buf_unref(s->buf);
+	rln_mem_free(s->own);
+	rln_slab_free(&c->io->segments, s);
+}
+
+/* Moves a segment's bytes to memory of its own, if there is any: otherwise it keeps the buffer. */
+static void segment_copy_out(struct ringline_conn *c, struct rln_segment *s)
+{
+	s->own = rln_mem_alloc(s->len);
+	if (!s->own)
+		return;
+	memcpy(s->own, s->data, s->len);
+	s->data = s->own;
+	rln_buf_unref(s->buf);
+	s->buf = NULL;
+	rln_stat_add(&c->io->stats.bytes_copied, s->len);
+}
+
+/* Takes over the reference on the buffer. */
+static void enqueue(struct ringline_conn *c, const struct rln_completion *done, unsigned char *data, size_t n)
+{
+	struct rln_segment *s = rln_slab_alloc(&c->io->segments);
+
+	if (!s) {
+		rln_buf_unref(done->buf);
+		c->recv_error = -ENOMEM;
+		return;
+	}
+	s->buf = done->buf;
+	s->own = NULL;
+	s->data = data;
+	s->len = n;
+	rln_list_init(&s->link);
+	rln_list_add_tail(&c->input, &s->link);
+	c->buffered += n;
+	if (done->flags & RLN_C_SCARCE)
+		segment_copy_out(c, s);
+}
+
+static void drop(struct ringline_conn *c, size_t n)
+{
+	c->buffered -= n;
+	while (n) {
+		struct rln_segment *s = rln_list_entry(c->input.next, struct rln_segment, link);
+		size_t k = rln_min(n, s->len);
+
+		s->data += k;
+		s->len -= k;
+		n -= k;
+		if (!s->len)
+			segment_free(c, s);
+	}
+	if (c->throttled && c->buffered <= c->io->config.input_limit / 2)
+		rln_conn_recv_arm(c);
+}
+
+/* Copies what is buffered into the reader's memory. */
+static void drain(struct ringline_conn *c, struct reader *r)
+{
+	while (r->got < r->want && c->buffered) {
+		struct rln_segment *s = rln_list_entry(c->input.next, struct rln_segment, link);
+		size_t k = rln_min(r->want - r->got, s->len);
+
+		memcpy(r->buf + r->got, s->data, k);
+		r->got += k;
+		drop(c, k);
+	}
+}
+
+/* Completions */
+
+static void count(struct ringline_conn *c, size_t n)
+{
+	c->bytes_received += n;
+	rln_stat_add(&c->io->stats.bytes_received, n);
+}
+
+static void deliver_pool(struct ringline_conn *c, const struct rln_completion *done)
+{
+	struct reader *r = parked_reader(c);
+	unsigned char *data = done->data;
+	size_t n = (size_t)done->res;
+
+	count(c, n);
+	if (c->state != RLN_CONN_OPEN) {
+		rln_buf_unref(done->buf);
+		return;
+	}
+	if (r && r->buf && !c->buffered) {
+		size_t k = rln_min(r->want - r->got, n);
+
+		memcpy(r->buf + r->got, data, k);
+		r->got += k;
+		data += k;
+		n -= k;
+	}
+	if (n)
+		enqueue(c, done, data, n);
+	else
+		rln_buf_unref(done->buf);
+	throttle(c);
+}
+
+static void deliver_direct(struct ringline_conn *c, size_t n)
+{
+	struct reader *r = parked_reader(c);
+
+	count(c, n);
+	r->got += n;
+}
+
+static void note_end(struct ringline_conn *c, int64_t res)
+{
+	if (res == 0)
+		c->eof = true;
+	else if (res < 0 && res != -ECANCELED)
+		c->recv_error = (int)res;
+}
+
+/* After a completion: wake the reader if it has what it wants or will not get it, else go on receiving. */
+static void serve_reader(struct ringline_conn *c)
+{
+	struct reader *r = parked_reader(c);
+
+	if (r && (satisfied(c, r) || c->eof || c->recv_error))
+		rln_wait_fire(&r->wait, 0);
+	else if (r)
+		rln_conn_recv_arm(c);
+}
+
+/* The reader has been cut, or the connection ends: it waits no longer, whatever it got. */
+static void release_reader(struct ringline_conn *c)
+{
+	rln_source_fire_all(&c->reader, 0);
+}
+
+void rln_conn_recv_complete(struct rln_op *op, const struct rln_completion *done)
+{
+	struct ringline_conn *c = rln_container_of(op, struct ringline_conn, recv);
+	bool terminal = !(done->flags & RLN_C_MORE);
+
+	if (done->res > 0) {
+		if (op->opcode == RLN_OP_RECV_POOL)
+			deliver_pool(c, done);
+		else
+			deliver_direct(c, (size_t)done->res);
+	} else if (terminal) {
+		note_end(c, done->res);
+	}
+	if (c->state != RLN_CONN_OPEN) {
+		if (terminal)
+			release_reader(c);
+		rln_conn_progress(c);
+	} else if (op->opcode == RLN_OP_RECV && (op->flags & RLN_OPF_CANCELLED)) {
+		release_reader(c);
+	} else {
+		serve_reader(c);
+	}
+}
+
+/* A reader whose memory the kernel may still write to is released by the end of the direct receive. */
+void rln_conn_recv_end(struct ringline_conn *c)
+{
+	struct rln_list *node;
+
+	while ((node = rln_list_first(&c->input)))
+		segment_free(c, rln_list_entry(node, struct rln_segment, link));
+	c->buffered = 0;
+	if (!(rln_op_inflight(&c->recv) && c->recv.opcode == RLN_OP_RECV))
+		release_reader(c);
+	rln_op_cancel(&c->recv);
+}
+
+/* The calls */
+
+/* Parks until the reader is satisfied or will not be. Returns the cut, or 0. */
+static int park(struct ringline_conn *c, struct reader *r, struct ringline_task *t)
+{
+	struct rln_parker p;
+	int cut;
+
+	rln_parker_init(&p, t);
+	rln_wait_arm(&r->wait, &p, &c->reader);
+	rln_conn_recv_arm(c);
+	cut = rln_park(&p);
+	if (cut && rln_op_inflight(&c->recv) && c->recv.opcode == RLN_OP_RECV) {
+		rln_op_cancel(&c->recv);
+		rln_park_shielded(&p);
+	}
+	rln_wait_disarm(&r->wait);
+	return cut;
+}
+
+/* Why a reader that waited, or need not wait, got less than it asked for. */
+static int why_short(const struct ringline_conn *c, int cut)
+{
+	if (c->state != RLN_CONN_OPEN)
+		return -ECONNABORTED;
+	if (cut)
+		return cut;
+	return c->recv_error;     /* 0 at the end of the stream */
+}
+
+/* 0 if the reader is satisfied, or has met the end of the stream (c->eof); otherwise -errno. */
+static int receive(struct ringline_conn *c, struct reader *r, struct ringline_task *t)
+{
+	int cut = 0;
+
+	if (rln_source_waited_on(&c->reader))
+		return -EBUSY;
+	if (r->buf)
+		drain(c, r);
+	if (!satisfied(c, r) && !c->eof && !c->recv_error)
+		cut = park(c, r, t);
+	return satisfied(c, r) ? 0 : why_short(c, cut);
+}
+
+static ssize_t recv_min(struct ringline_conn *c, void *buf, size_t len, size_t min, const char *call)
+{
+	struct reader r = { .buf = buf, .want = len, .min = min };
+	struct ringline_task *t;
+	int error = rln_conn_check_park(c, &t, call);
+
+	if (error < 0)
+		return error;
+	if (!buf && len)
+		return -EINVAL;
+	if (!len)
+		return 0;
+	rln_conn_hold(c);
+	error = receive(c, &r, t);
+	rln_conn_unref(c);
+	if (error < 0)
+		return r.got && min == 1 ? (ssize_t)r.got : error;
+	return r.got >= min || !r.got ? (ssize_t)r.got : -ENODATA;
+}
+
+ssize_t ringline_conn_recv(struct ringline_conn *conn, void *buf, size_t len)
+{
+	return recv_min(conn, buf, len, 1, __func__);
+}
+
+ssize_t ringline_conn_recv_exact(struct ringline_conn *conn, void *buf, size_t len)
+{
+	return recv_min(conn, buf, len, len, __func__);
+}
+
+ssize_t ringline_conn_peek(struct ringline_conn *conn, const void **data)
+{
+	struct reader r = { .min = 1 };
+	const struct rln_segment *s;
+	struct ringline_task *t;
+	int error = rln_conn_check_park(conn, &t, __func__);
+
+	if (error < 0)
+		return error;
+	if (!data)
+		return -EINVAL;
+	if (!conn->buffered) {
+		rln_conn_hold(conn);
+		error = receive(conn, &r, t);
+		rln_conn_unref(conn);
+		if (error < 0 || !conn->buffered)
+			return error;
+	}
+	s = rln_list_entry(conn->input.next, struct rln_segment, link);
+	*data = s->data;
+	return (ssize_t)s->len;
+}
+
+int ringline_conn_consume(struct ringline_conn *conn, size_t n)
+{
+	int r = rln_conn_check(conn, __func__);
+
+	if (r < 0)
+		return r;
+	if (n > conn->buffered)
+		return -EINVAL;
+	drop(conn, n);
+	return 0;
+}

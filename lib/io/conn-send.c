@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Sending.
+ *
+ * Each send call puts one item, which lies on its stack, at the tail of the connection's queue and parks. The head of the
+ * queue is in the kernel: one operation at a time, made of as many items as fit one vectored send, submitted with the
+ * turn's batch. A completion tells how many bytes left; they are credited to the items from the head on, so each call gets
+ * its own result however the kernel cut the stream.
+ *
+ *     send() -> queued --gathered--> in the kernel --bytes credited--> done
+ *                  |                     | short: an error or a cancel came in between; the rest is gathered again
+ *                  +---- cut: withdrawn  +---- cut: the operation is cancelled and waited for, then withdrawn
+ *
+ * Operations ask for whole sends, so a short count is followed by the error at the next try, and nothing overtakes it.
+ * What shutdown_write and close ask for happens when the queue is empty: after them nothing can be queued any more.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include "base/mem.h"
+#include "io/conn.h"
+
+#define BATCH_MAX 64
+
+/* One send call. */
+struct rln_send {
+	struct rln_list link;             /* ringline_conn.output */
+	struct rln_wait wait;
+	const struct iovec *iov;          /* the first piece with bytes left */
+	size_t niov;
+	size_t skip;                      /* bytes of it that have left */
+	size_t left;                      /* bytes of the call that have not */
+	bool in_kernel;
+	bool withdrawn;                   /* the caller was cut and waits for the operation to end */
+};
+
+struct rln_send_batch {
+	struct msghdr msg;
+	struct iovec iov[BATCH_MAX];
+};
+
+static struct rln_send *head(const struct ringline_conn *c)
+{
+	return rln_list_entry(c->output.next, struct rln_send, link);
+}
+
+static void finish(struct ringline_conn *c, struct rln_send *s, int result)
+{
+	c->queued -= s->left;
+	rln_list_del(&s->link);
+	rln_wait_fire(&s->wait, result);
+}
+
+/* Gathering */
+
+/* Appends the unsent pieces of *s* to the batch; false when the batch is full before all of them fit. */
+static bool gather_item(struct rln_send_batch *b, struct rln_send *s, size_t *total)
+{
+	size_t skip = s->skip;
+	size_t i;
+
+	for (i = 0; i < s->niov; i++, skip = 0) {
+		struct iovec *v = &b->iov[b->msg.msg_iovlen];
+
+		if (b->msg.msg_iovlen == BATCH_MAX)
+			return false;
+		v->iov_base = (char *)s->iov[i].iov_base + skip;
+		v->iov_len = s->iov[i].iov_len - skip;
+		*total += v->iov_len;
+		b->msg.msg_iovlen++;
+	}
+	return true;
+}
+
+static void gather(struct ringline_conn *c, struct rln_send_batch *b)
+{
+	struct rln_list *node;
+	size_t total = 0;
+
+	b->msg = (struct msghdr){ .msg_iov = b->iov };
+	rln_list_for_each (node, &c->output) {
+		struct rln_send *s = rln_list_entry(node, struct rln_send, link);
+
+		if (b->msg.msg_iovlen == BATCH_MAX)
+			break;
+		s->in_kernel = true;
+		if (!gather_item(b, s, &total))
+			break;
+	}
+	c->send.opcode = RLN_OP_SENDMSG;
+	c->send.ptr = &b->msg;
+	c->send.len = total;
+}
+
+static void send_one_piece(struct ringline_conn *c, struct rln_send *s)
+{
+	s->in_kernel = true;
+	c->send.opcode = RLN_OP_SEND;
+	c->send.ptr = (char *)s->iov->iov_base + s->skip;
+	c->send.len = s->iov->iov_len - s->skip;
+}
+
+static bool single_piece(const struct ringline_conn *c)
+{
+	const struct rln_send *s = head(c);
+
+	return s->niov == 1 && s->link.next == &c->output;
+}
+
+static void send_complete(struct rln_op *op, const struct rln_completion *done);
+
+void rln_conn_send_start(struct ringline_conn *c)
+{
+	if (rln_op_inflight(&c->send) || rln_list_empty(&c->output))
+		return;
+	c->send.complete = send_complete;
+	c->send.fd = c->fd;
+	if (!single_piece(c) && !c->batch)
+		c->batch = rln_mem_alloc(sizeof(*c->batch));
+	if (single_piece(c) || !c->batch)     /* without memory for a batch it goes out piece by piece */
+		send_one_piece(c, head(c));
+	else
+		gather(c, c->batch);
+	rln_op_submit(&c->send);
+}
+
+/* Completion */
+
+static void skip_empty(struct rln_send *s)
+{
+	while (s->niov && s->skip == s->iov->iov_len) {
+		s->iov++;
+		s->niov--;
+		s->skip = 0;
+	}
+}
+
+static void advance(struct rln_send *s, size_t n)
+{
+	s->left -= n;
+	while (n) {
+		size_t k = rln_min(n, s->iov->iov_len - s->skip);
+
+		s->skip += k;
+		n -= k;
+		skip_empty(s);
+	}
+}
+
+/* Credits *n* bytes that have left to the items from the head on. */
+static void credit(struct ringline_conn *c, size_t n)
+{
+	c->bytes_sent += n;
+	c->queued -= n;
+	rln_stat_add(&c->io->stats.bytes_sent, n);
+	while (n) {
+		struct rln_send *s = head(c);
+		size_t k = rln_min(n, s->left);
+
+		advance(s, k);
+		n -= k;
+		if (!s->left)
+			finish(c, s, 0);
+	}
+}
+
+/* Takes the items off the queue whose callers were cut, and puts the others back to waiting. */
+static void settle_withdrawn(struct ringline_conn *c)
+{
+	struct rln_list *it;
+	struct rln_list *tmp;
+
+	rln_list_for_each_safe (it, tmp, &c->output) {
+		struct rln_send *s = rln_list_entry(it, struct rln_send, link);
+
+		if (!s->in_kernel)
+			break;
+		s->in_kernel = false;
+		if (s->withdrawn)
+			finish(c, s, -ECANCELED);
+	}
+}
+
+void rln_conn_send_fail(struct ringline_conn *c, int error)
+{
+	struct rln_list *it;
+	struct rln_list *tmp;
+
+	c->send_error = error;
+	rln_list_for_each_safe (it, tmp, &c->output) {
+		struct rln_send *s = rln_list_entry(it, struct rln_send, link);
+
+		if (!s->in_kernel)
+			finish(c, s, error);
+	}
+}
+
+void rln_conn_send_end(struct ringline_conn *c)
+{
+	rln_mem_free(c->batch);
+	c->batch = NULL;
+}
+
+static void send_complete(struct rln_op *op, const struct rln_completion *done)
+{
+	struct ringline_conn *c = rln_container_of(op, struct ringline_conn, send);
+
+	if (done->res > 0)
+		credit(c, (size_t)done->res);
+	settle_withdrawn(c);
+	if (done->res < 0 && done->res != -ECANCELED && !c->send_error)
+		rln_conn_send_fail(c, (int)done->res);
+	else if (c->send_error)
+		rln_conn_send_fail(c, c->send_error);
+	rln_conn_progress(c);
+}
+
+/* The calls */
+
+/* The caller was cut: takes the item back, waiting for the kernel to let go of the memory if need be. */
+static void withdraw(struct ringline_conn *c, struct rln_send *s, struct rln_parker *p)
+{
+	if (!s->in_kernel) {
+		c->queued -= s->left;
+		rln_list_del(&s->link);
+		return;
+	}
+	s->withdrawn = true;
+	rln_op_cancel(&c->send);
+	rln_park_shielded(p);
+}
+
+static ssize_t send_item(struct ringline_conn *c, struct rln_send *s, struct ringline_task *t)
+{
+	size_t len = s->left;
+	struct rln_parker p;
+	int cut;
+
+	rln_parker_init(&p, t);
+	rln_wait_arm(&s->wait, &p, NULL);
+	rln_list_init(&s->link);
+	rln_list_add_tail(&c->output, &s->link);
+	c->queued += len;
+	rln_conn_send_start(c);
+	cut = rln_park(&p);
+	if (cut)
+		withdraw(c, s, &p);
+	if (!s->left)
+		return (ssize_t)len;
+	return cut ? cut : (ssize_t)s->wait.result;
+}
+
+static ssize_t total_length(const struct iovec *iov, size_t n)
+{
+	size_t total = 0;
+	size_t i;
+
+	if (!iov && n)
+		return -EINVAL;
+	for (i = 0; i < n; i++) {
+		if (iov[i].iov_len > SSIZE_MAX - total || (!iov[i].iov_base && iov[i].iov_len))
+			return -EINVAL;
+		total += iov[i].iov_len;
+	}
+	return (ssize_t)total;
+}
+
+static ssize_t send_pieces(struct ringline_conn *c, const struct iovec *iov, size_t n, const char *call)
+{
+	struct rln_send s = { .iov = iov, .niov = n };
+	struct ringline_task *t;
+	ssize_t r = rln_conn_check_park(c, &t, call);
+
+	if (r < 0)
+		return r;
+	r = total_length(iov, n);
+	if (r <= 0)
+		return r;
+	if (c->send_error)
+		return c->send_error;
+	if (c->shut_wanted)
+		return -EPIPE;
+	s.left = (size_t)r;
+	skip_empty(&s);
+	rln_conn_hold(c);
+	r = send_item(c, &s, t);
+	rln_conn_unref(c);
+	return r;
+}
+
+ssize_t ringline_conn_send(struct ringline_conn *conn, const void *data, size_t len)
+{
+	struct iovec one = { .iov_base = (void *)data, .iov_len = len };
+
+	return send_pieces(conn, &one, 1, __func__);
+}
+
+ssize_t ringline_conn_sendv(struct ringline_conn *conn, const struct iovec *iov, size_t n)
+{
+	return send_pieces(conn, iov, n, __func__);
+}
+
+int ringline_conn_shutdown_write(struct ringline_conn *conn)
+{
+	int r = rln_conn_check(conn, __func__);
+
+	if (r < 0)
+		return r;
+	conn->shut_wanted = true;
+	rln_conn_progress(conn);
+	return 0;
+}

@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: MIT */
+/* Connections: making, references, names; conn.h draws the states. */
+#include <errno.h>
+#include <string.h>
+
+#include "base/sized.h"
+#include "io/addr.h"
+#include "io/conn.h"
+#include "ringline/scope.h"
+
+static void linger_over(struct rln_timer *t)
+{
+	rln_conn_abort(rln_container_of(t, struct ringline_conn, linger));
+}
+
+struct ringline_conn *rln_conn_new(struct rln_io *io, int fd, int family, enum rln_conn_state state)
+{
+	struct ringline_conn *c = rln_slab_alloc(&io->conns);
+
+	if (!c)
+		return NULL;
+	memset((char *)c + sizeof(c->slot), 0, sizeof(*c) - sizeof(c->slot));
+	c->io = io;
+	c->fd = fd;
+	c->family = (uint16_t)family;
+	c->state = state;
+	rln_list_init(&c->input);
+	rln_list_init(&c->output);
+	rln_source_init(&c->reader);
+	rln_timer_init(&c->linger, linger_over);
+	rln_op_init(&c->recv, rln_conn_recv_complete);
+	rln_op_init(&c->send, NULL);
+	rln_list_init(&c->link);
+	rln_list_add_tail(&io->open, &c->link);
+	io->nopen++;
+	rln_stat_add(&io->stats.open, 1);
+	return c;
+}
+
+void rln_conn_hold(struct ringline_conn *c)
+{
+	c->refs++;
+}
+
+void rln_conn_unref(struct ringline_conn *c)
+{
+	c->refs--;
+	if (c->refs || c->handled)
+		return;
+	if (c->state == RLN_CONN_CLOSED)
+		rln_slab_free(&c->io->conns, c);
+	else if (c->state == RLN_CONN_OPEN)
+		rln_conn_close(c);
+}
+
+static int check_live(const struct ringline_conn *c, const char *call)
+{
+	if (!c)
+		return -EINVAL;
+	if (!rln_exec_get(call) || (rln_slot_live(&c->slot) && c->io != rln_io_current()))
+		return -EPERM;
+	return rln_slot_live(&c->slot) ? 0 : -EBADF;
+}
+
+int rln_conn_check(const struct ringline_conn *c, const char *call)
+{
+	int r = check_live(c, call);
+
+	return r < 0 || c->state == RLN_CONN_OPEN ? r : -EBADF;
+}
+
+int rln_conn_check_park(const struct ringline_conn *c, struct ringline_task **task, const char *call)
+{
+	int r = rln_conn_check(c, call);
+
+	if (r < 0)
+		return r;
+	*task = rln_task_get(call);
+	if (!*task)
+		return -EPERM;
+	return (*task)->fiber ? (*task)->scope->reason : -EDEADLK;
+}
+
+/* The public calls. */
+
+int ringline_conn_keep(struct ringline_conn *conn)
+{
+	int r = rln_conn_check(conn, __func__);
+
+	if (r < 0)
+		return r;
+	if (!conn->handled)
+		return -EINVAL;
+	if (conn->kept)
+		return -EALREADY;
+	conn->kept = true;
+	rln_conn_hold(conn);
+	return 0;
+}
+
+/* Gives back the user's reference; the handler's connection may have none. */
+static void drop_user_ref(struct ringline_conn *c)
+{
+	if (c->refs)
+		rln_conn_unref(c);
+}
+
+static int end_and_drop(struct ringline_conn *c, void (*end)(struct ringline_conn *c), const char *call)
+{
+	int r = check_live(c, call);
+
+	if (r < 0)
+		return r;
+	if (c->state != RLN_CONN_OPEN)
+		r = -EBADF;
+	else
+		end(c);
+	drop_user_ref(c);
+	return r;
+}
+
+int ringline_conn_close(struct ringline_conn *conn)
+{
+	return end_and_drop(conn, rln_conn_close, __func__);
+}
+
+int ringline_conn_abort(struct ringline_conn *conn)
+{
+	return end_and_drop(conn, rln_conn_abort, __func__);
+}
+
+int ringline_conn_unref(struct ringline_conn *conn)
+{
+	int r = check_live(conn, __func__);
+
+	if (r < 0)
+		return r;
+	if (!conn->refs)
+		return -EBADF;
+	rln_conn_unref(conn);
+	return 0;
+}
+
+uint64_t ringline_conn_id(const struct ringline_conn *conn)
+{
+	return conn && rln_slot_live(&conn->slot) ? rln_slot_id(&conn->slot) : 0;
+}
+
+int ringline_conn_find(struct ringline_conn **ret, uint64_t id)
+{
+	struct rln_exec *x = rln_exec_get(__func__);
+	struct ringline_conn *c;
+
+	if (!ret)
+		return -EINVAL;
+	if (!x)
+		return -EPERM;
+	c = rln_slab_find(&x->io->conns, id);
+	if (!c || c->state != RLN_CONN_OPEN)
+		return -ENOENT;
+	rln_conn_hold(c);
+	*ret = c;
+	return 0;
+}
+
+static ssize_t name(const struct ringline_conn *c, int (*get)(int, struct sockaddr *, socklen_t *), char *text,
+                    size_t size, const char *call)
+{
+	struct rln_addr a = { .len = sizeof(a.sa) };
+	int r = rln_conn_check(c, call);
+
+	if (r < 0)
+		return r;
+	if (!text && size)
+		return -EINVAL;
+	if (get(c->fd, (struct sockaddr *)&a.sa, &a.len) < 0)
+		return -errno;
+	return (ssize_t)rln_addr_format(&a, text, size);
+}
+
+ssize_t ringline_conn_peer(const struct ringline_conn *conn, char *text, size_t size)
+{
+	return name(conn, getpeername, text, size, __func__);
+}
+
+ssize_t ringline_conn_local(const struct ringline_conn *conn, char *text, size_t size)
+{
+	return name(conn, getsockname, text, size, __func__);
+}
+
+int ringline_conn_info(const struct ringline_conn *conn, struct ringline_conn_info *info)
+{
+	struct ringline_conn_info out = { .size = sizeof(out) };
+	int r = check_live(conn, __func__);
+
+	if (r < 0)
+		return r;
+	if (!info)
+		return -EINVAL;
+	out.id = rln_slot_id(&conn->slot);
+	out.bytes_received = conn->bytes_received;
+	out.bytes_sent = conn->bytes_sent;
+	out.bytes_buffered = conn->buffered;
+	out.bytes_queued = conn->queued;
+	return rln_sized_out(info, &out, sizeof(out));
+}

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A connection: two byte streams over one descriptor.
+ *
+ *     CONNECTING --> OPEN --close--> CLOSING --output drained--> FINISHING --no op in flight--> (close) --> CLOSED
+ *          |           |                |  timeout                  ^
+ *          +-failure---+-----abort------+---------------------------+
+ *
+ * One receive and one send operation are embedded, each in flight at most once, so neither direction can be reordered. The
+ * descriptor is closed when neither is in flight any more, and the slot goes back when the close has completed and the
+ * last reference is gone: a late completion always finds the connection it belongs to.
+ *
+ *   receive (conn-recv.c)   completions append segments to `input`, or fill the parked reader's memory
+ *   send (conn-send.c)      `output` is the queue of what is to leave; its head is in the kernel
+ *   end (conn-close.c)      rln_conn_progress() decides after every completion what comes next
+ *
+ * References: `refs` counts the user's and those of calls under way; `handled` is the handler's, which ends when the
+ * handler returns.
+ */
+#ifndef RLN_IO_CONN_H
+#define RLN_IO_CONN_H
+
+#include "core/op.h"
+#include "core/task.h"
+#include "core/timer.h"
+#include "core/wait.h"
+#include "io/io.h"
+#include "ringline/conn.h"
+
+struct rln_send_batch;
+
+enum rln_conn_state {
+	RLN_CONN_CONNECTING,
+	RLN_CONN_OPEN,
+	RLN_CONN_CLOSING,         /* closed by the user; what was queued still leaves */
+	RLN_CONN_FINISHING,       /* nothing more leaves; operations are being cancelled, then the descriptor is closed */
+	RLN_CONN_CLOSED,
+};
+
+/* A run of received bytes. */
+struct rln_segment {
+	struct rln_slot slot;
+	struct rln_list link;             /* ringline_conn.input */
+	struct rln_buf *buf;              /* lent memory the bytes lie in; NULL: in own */
+	void *own;
+	unsigned char *data;
+	size_t len;
+};
+
+struct ringline_conn {
+	struct rln_slot slot;
+	struct rln_list link;             /* rln_io.open */
+	struct rln_io *io;
+	int fd;
+	uint32_t refs;
+	uint16_t family;                  /* AF_INET, AF_INET6, AF_UNIX */
+	uint8_t state;                    /* enum rln_conn_state */
+	bool handled : 1;                 /* the handler has not returned */
+	bool kept : 1;
+	bool eof : 1;                     /* the peer has ended its stream */
+	bool throttled : 1;               /* receiving was stopped at the input limit */
+	bool shut_wanted : 1;             /* shutdown_write was called */
+	bool shut_done : 1;
+	bool aborted : 1;
+	int recv_error;                   /* what ended the receiving, 0 or -errno */
+	int send_error;
+
+	struct rln_list input;            /* rln_segment.link */
+	size_t buffered;                  /* bytes in input */
+	struct rln_source reader;         /* the one task that waits for input (or for the connect) */
+
+	struct rln_list output;           /* rln_send.link */
+	size_t queued;                    /* bytes in output that have not left */
+	struct rln_send_batch *batch;     /* scratch of a vectored send; NULL while not needed */
+
+	uint64_t bytes_received;
+	uint64_t bytes_sent;
+	struct rln_timer linger;          /* how long a graceful close may take */
+
+	void (*serve)(struct ringline_conn *conn, void *arg);   /* the handler of an accepted connection */
+	void *serve_arg;
+
+	struct rln_op recv;
+	struct rln_op send;               /* also connect and close: never at the same time */
+};
+
+/* A new connection in state *state* that owns *fd*, with no reference. NULL: no memory. */
+struct ringline_conn *rln_conn_new(struct rln_io *io, int fd, int family, enum rln_conn_state state) rln_must_check;
+
+/* The guard of public calls. 0 if the calling thread may use an open *c*; -EINVAL, -EPERM, -EBADF. */
+int rln_conn_check(const struct ringline_conn *c, const char *call);
+
+/* The guard of suspending calls: the task too, and its scope. Adds -EDEADLK, -ETIME, -ECANCELED. */
+int rln_conn_check_park(const struct ringline_conn *c, struct ringline_task **task, const char *call);
+
+void rln_conn_hold(struct ringline_conn *c);
+
+/* Drops a reference; the last one of a closed connection frees it, the last one of an open one closes it. */
+void rln_conn_unref(struct ringline_conn *c);
+
+/* Starts receiving if it should and does not. */
+void rln_conn_recv_arm(struct ringline_conn *c);
+void rln_conn_recv_complete(struct rln_op *op, const struct rln_completion *c);
+
+/* Drops what was received and wakes the reader: the connection ends. */
+void rln_conn_recv_end(struct ringline_conn *c);
+
+/* Sends the head of the queue, if there is one and nothing is in flight. */
+void rln_conn_send_start(struct ringline_conn *c);
+
+/* Fails all that is queued and not in flight. */
+void rln_conn_send_fail(struct ringline_conn *c, int error);
+void rln_conn_send_end(struct ringline_conn *c);
+
+/* What comes next, after any event: send, shut down, close. */
+void rln_conn_progress(struct ringline_conn *c);
+
+/* Begins the graceful end; what is queued leaves first. */
+void rln_conn_close(struct ringline_conn *c);
+
+/* Begins the end at once. */
+void rln_conn_abort(struct ringline_conn *c);
+
+#endif

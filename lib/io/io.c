@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+/* The connections and listeners of one worker, as a whole; io.h tells how they stop. */
+#include "base/log.h"
+#include "base/mem.h"
+#include "io/conn.h"
+#include "io/io.h"
+#include "io/listener.h"
+
+void rln_io_init(struct rln_io *io, struct rln_exec *x, const struct rln_io_config *config)
+{
+	*io = (struct rln_io){ .exec = x, .config = *config };
+	rln_slab_init(&io->conns, sizeof(struct ringline_conn), 64, 0);
+	rln_slab_init(&io->segments, sizeof(struct rln_segment), 64, 0);
+	rln_list_init(&io->open);
+	rln_list_init(&io->listeners);
+	x->io = io;
+}
+
+void rln_io_fini(struct rln_io *io)
+{
+	uint32_t leaked = rln_slab_fini(&io->conns);
+
+	if (leaked)
+		rln_log(RLN_LOG_WARNING, "%u connection handles were never dropped", leaked);
+	rln_slab_fini(&io->segments);
+	io->exec->io = NULL;
+}
+
+bool rln_io_idle(const struct rln_io *io)
+{
+	return rln_list_empty(&io->open) && rln_list_empty(&io->listeners);
+}
+
+static void each_listener(struct rln_io *io, void (*fn)(struct rln_listener *l))
+{
+	struct rln_list *it;
+	struct rln_list *tmp;
+
+	rln_list_for_each_safe (it, tmp, &io->listeners)
+		fn(rln_list_entry(it, struct rln_listener, link));
+}
+
+static void each_conn(struct rln_io *io, void (*fn)(struct ringline_conn *c))
+{
+	struct rln_list *it;
+	struct rln_list *tmp;
+
+	rln_list_for_each_safe (it, tmp, &io->open)
+		fn(rln_list_entry(it, struct ringline_conn, link));
+}
+
+static void resume_paused(struct rln_listener *l)
+{
+	if (l->state == RLN_LISTENER_FULL || l->state == RLN_LISTENER_BACKING_OFF)
+		rln_listener_resume(l);
+}
+
+void rln_io_start_accepting(struct rln_io *io)
+{
+	each_listener(io, rln_listener_resume);
+}
+
+void rln_io_stop_accepting(struct rln_io *io)
+{
+	each_listener(io, rln_listener_close);
+}
+
+void rln_io_descriptor_freed(struct rln_io *io)
+{
+	each_listener(io, resume_paused);
+}
+
+void rln_io_close_all(struct rln_io *io)
+{
+	each_conn(io, rln_conn_close);
+}
+
+void rln_io_abort_all(struct rln_io *io)
+{
+	each_conn(io, rln_conn_abort);
+}

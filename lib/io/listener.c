@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Accepting; listener.h draws the states.
+ *
+ * A failure to accept for want of descriptors or memory ends the accept operation. Armed again at once it would fail at
+ * once and burn the processor, so the listener pauses, longer each time it fails in a row; a descriptor that this worker
+ * gives back ends the pause early.
+ */
+#include <errno.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "io/conn.h"
+#include "io/listener.h"
+
+#define BACKOFF_MIN  (10 * RLN_NSEC_PER_MSEC)
+#define BACKOFF_MAX  (500 * RLN_NSEC_PER_MSEC)
+#define WAITING_MAX  256
+
+/* Starting connections */
+
+/* The handler has returned: the connection is closed unless it was kept, and its memory may go. */
+static void handler_done(struct ringline_conn *c)
+{
+	c->handled = false;
+	if (c->state == RLN_CONN_OPEN && (!c->kept || !c->refs))
+		rln_conn_close(c);
+	else if (c->state == RLN_CONN_CLOSED && !c->refs)
+		rln_slab_free(&c->io->conns, c);
+}
+
+static int conn_main(void *arg)
+{
+	struct ringline_conn *c = arg;
+
+	c->serve(c, c->serve_arg);
+	handler_done(c);
+	return 0;
+}
+
+static void refuse(struct rln_io *io, int fd)
+{
+	close(fd);
+	rln_stat_add(&io->stats.refused, 1);
+}
+
+static void serve(struct rln_listener *l, int fd)
+{
+	struct rln_io *io = l->io;
+	struct ringline_conn *c = rln_conn_new(io, fd, l->family, RLN_CONN_OPEN);
+	struct rln_task_start how = { .fn = conn_main, .arg = c, .scope = &io->exec->root, .name = "conn" };
+
+	if (!c) {
+		refuse(io, fd);
+		return;
+	}
+	c->serve = l->serve;
+	c->serve_arg = l->arg;
+	rln_stat_add(&io->stats.accepted, 1);
+	if (rln_task_start(NULL, &how) == 0) {
+		c->handled = true;
+		return;
+	}
+	rln_stat_add(&io->stats.refused, 1);
+	rln_conn_abort(c);
+}
+
+static bool full(const struct rln_io *io)
+{
+	return io->config.max_connections && io->nopen >= io->config.max_connections;
+}
+
+/* Accepting */
+
+static void arm(struct rln_listener *l)
+{
+	l->state = RLN_LISTENER_ARMED;
+	if (rln_op_inflight(&l->op))
+		return;
+	l->op.opcode = RLN_OP_ACCEPT;
+	l->op.fd = l->fd;
+	l->op.flags = 0;
+	rln_op_submit(&l->op);
+}
+
+static void pause_full(struct rln_listener *l)
+{
+	l->state = RLN_LISTENER_FULL;
+	rln_op_cancel(&l->op);
+}
+
+static void accepted(struct rln_listener *l, int fd)
+{
+	l->backoff = BACKOFF_MIN;
+	if (l->state == RLN_LISTENER_CLOSING) {
+		close(fd);
+	} else if (!full(l->io)) {
+		serve(l, fd);
+	} else if (!rln_ring_push(&l->waiting, &fd)) {
+		refuse(l->io, fd);
+	}
+	if (l->state == RLN_LISTENER_ARMED && full(l->io))
+		pause_full(l);
+}
+
+static void back_off(struct rln_listener *l, int error)
+{
+	rln_stat_add(&l->io->stats.accept_errors, 1);
+	if (l->backoff == BACKOFF_MIN)
+		rln_log(RLN_LOG_WARNING, "accept: error %d, pausing until resources are free", -error);
+	l->state = RLN_LISTENER_BACKING_OFF;
+	if (rln_timer_arm(l->io->exec, &l->timer, rln_time_add(rln_clock_now(l->io->exec->clock), l->backoff)) < 0)
+		arm(l);           /* no memory for a timer: better busy than deaf */
+	l->backoff = rln_min(l->backoff * 2, BACKOFF_MAX);
+}
+
+static void backoff_over(struct rln_timer *t)
+{
+	rln_listener_resume(rln_container_of(t, struct rln_listener, timer));
+}
+
+static void listener_closed(struct rln_op *op, const struct rln_completion *done)
+{
+	struct rln_listener *l = rln_container_of(op, struct rln_listener, op);
+
+	(void)done;
+	rln_list_del(&l->link);
+	rln_ring_fini(&l->waiting);
+	rln_mem_free(l);
+}
+
+static void submit_close(struct rln_listener *l)
+{
+	l->op.opcode = RLN_OP_CLOSE;
+	l->op.complete = listener_closed;
+	l->op.fd = l->fd;
+	rln_op_submit(&l->op);
+}
+
+static void accept_complete(struct rln_op *op, const struct rln_completion *done)
+{
+	struct rln_listener *l = rln_container_of(op, struct rln_listener, op);
+
+	if (done->res >= 0)
+		accepted(l, (int)done->res);
+	if (done->flags & RLN_C_MORE)
+		return;
+	if (l->state == RLN_LISTENER_CLOSING)
+		submit_close(l);
+	else if (done->res < 0 && done->res != -ECANCELED)
+		back_off(l, (int)done->res);
+	else if (l->state == RLN_LISTENER_ARMED)
+		arm(l);
+}
+
+void rln_listener_resume(struct rln_listener *l)
+{
+	int fd;
+
+	if (l->state == RLN_LISTENER_CLOSING)
+		return;
+	rln_timer_cancel(l->io->exec, &l->timer);
+	while (!full(l->io) && rln_ring_pop(&l->waiting, &fd))
+		serve(l, fd);
+	if (!full(l->io))
+		arm(l);
+}
+
+int rln_listener_open(struct rln_io *io, int fd, int family, void (*serve_fn)(struct ringline_conn *conn, void *arg),
+                      void *arg)
+{
+	struct rln_listener *l = rln_mem_alloc_aligned(sizeof(*l), 64);
+
+	if (!l)
+		return -ENOMEM;
+	if (rln_ring_init(&l->waiting, WAITING_MAX, sizeof(int)) < 0) {
+		rln_mem_free(l);
+		return -ENOMEM;
+	}
+	l->io = io;
+	l->fd = fd;
+	l->family = (uint16_t)family;
+	l->backoff = BACKOFF_MIN;
+	l->serve = serve_fn;
+	l->arg = arg;
+	rln_timer_init(&l->timer, backoff_over);
+	rln_op_init(&l->op, accept_complete);
+	rln_list_init(&l->link);
+	rln_list_add_tail(&io->listeners, &l->link);
+	l->state = RLN_LISTENER_FULL;
+	return 0;
+}
+
+void rln_listener_close(struct rln_listener *l)
+{
+	int fd;
+
+	if (l->state == RLN_LISTENER_CLOSING)
+		return;
+	l->state = RLN_LISTENER_CLOSING;
+	rln_timer_cancel(l->io->exec, &l->timer);
+	while (rln_ring_pop(&l->waiting, &fd))
+		close(fd);
+	if (rln_op_inflight(&l->op))
+		rln_op_cancel(&l->op);
+	else
+		submit_close(l);
+}

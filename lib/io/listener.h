@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A listening socket on one worker.
+ *
+ *     FULL --start--> ARMED
+ *
+ *     ARMED --descriptors or memory ran out--> BACKING_OFF --timer, or a descriptor freed--> ARMED
+ *       |  --the worker's connection limit---> FULL -------- a connection closed ----------> ARMED
+ *       +--close--> CLOSING --accept has ended--> (close) --> gone
+ *
+ * Each accepted connection becomes a task that runs `serve`. What arrives between reaching the limit and the end of the
+ * multishot accept is kept in a bounded queue of descriptors and served when connections close, or closed and counted
+ * when that is full.
+ */
+#ifndef RLN_IO_LISTENER_H
+#define RLN_IO_LISTENER_H
+
+#include "base/list.h"
+#include "base/ring.h"
+#include "core/op.h"
+#include "core/timer.h"
+#include "io/io.h"
+
+struct ringline_conn;
+
+enum rln_listener_state {
+	RLN_LISTENER_ARMED,
+	RLN_LISTENER_BACKING_OFF,
+	RLN_LISTENER_FULL,
+	RLN_LISTENER_CLOSING,
+};
+
+struct rln_listener {
+	struct rln_list link;             /* rln_io.listeners */
+	struct rln_io *io;
+	int fd;
+	uint16_t family;
+	uint8_t state;                    /* enum rln_listener_state */
+	uint64_t backoff;                 /* the next pause, nanoseconds */
+	void (*serve)(struct ringline_conn *conn, void *arg);
+	void *arg;
+	struct rln_ring waiting;          /* accepted descriptors there was no room for */
+	struct rln_timer timer;
+	struct rln_op op;
+};
+
+/*
+ * Takes over a listening, non-blocking descriptor; accepting begins with rln_listener_resume(). 0 or -ENOMEM (the
+ * descriptor stays the caller's).
+ */
+int rln_listener_open(struct rln_io *io, int fd, int family, void (*serve)(struct ringline_conn *conn, void *arg),
+                      void *arg) rln_must_check;
+
+/* Stops accepting and closes; the listener frees itself when the backend is through with it. */
+void rln_listener_close(struct rln_listener *l);
+
+/* Goes on, if it had paused (or not begun) and there is room. */
+void rln_listener_resume(struct rln_listener *l);
+
+#endif

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+/* Reading the configuration; config.h. */
+#include <errno.h>
+
+#include "base/log.h"
+#include "base/sized.h"
+#include "runtime/config.h"
+
+#define KNOWN_FLAGS (RINGLINE_CONFIG_NO_PINNING | RINGLINE_CONFIG_NO_SIGNALS)
+
+#define MAX_WORKERS          1024u
+#define MAX_RING_ENTRIES     32768u
+#define MAX_BUFFERS          32768u
+#define MAX_BUFFER_SIZE      (16u * 1024 * 1024)
+#define MAX_STACK_SIZE       (UINT64_C(1) << 30)
+#define DEFAULT_OPERATIONS   65536u
+#define DEFAULT_INBOX        65536u
+#define DEFAULT_INPUT_LIMIT  (UINT64_C(1) << 20)
+#define DEFAULT_DRAIN        (10 * RLN_NSEC_PER_SEC)
+#define DEFAULT_CLOSE        (30 * RLN_NSEC_PER_SEC)
+
+static bool valid(const struct ringline_config *c)
+{
+	return c->backend <= RINGLINE_BACKEND_EPOLL && !(c->flags & ~KNOWN_FLAGS) && !c->reserved &&
+	       c->workers <= MAX_WORKERS && c->submission_entries <= MAX_RING_ENTRIES &&
+	       c->completion_entries <= 2 * MAX_RING_ENTRIES && c->receive_buffers <= MAX_BUFFERS &&
+	       c->receive_buffer_size <= MAX_BUFFER_SIZE && c->stack_size <= MAX_STACK_SIZE;
+}
+
+static uint64_t or_default(uint64_t value, uint64_t fallback)
+{
+	return value ? value : fallback;
+}
+
+static void fill(struct rln_config *ret, const struct ringline_config *c)
+{
+	*ret = (struct rln_config){
+		.backend = c->backend,
+		.flags = c->flags,
+		.workers = c->workers,
+		.drain_timeout = or_default(c->drain_timeout, DEFAULT_DRAIN),
+		.exec = {
+			.clock = &rln_clock_real,
+			.stack_size = (size_t)c->stack_size,
+			.max_tasks = c->max_tasks,
+			.max_ops = (uint32_t)or_default(c->max_operations, DEFAULT_OPERATIONS),
+			.inbox_limit = (uint32_t)or_default(c->inbox_limit, DEFAULT_INBOX),
+		},
+		.io_backend = {
+			.clock = &rln_clock_real,
+			.sq_entries = c->submission_entries,
+			.cq_entries = c->completion_entries,
+			.buf_count = c->receive_buffers,
+			.buf_size = c->receive_buffer_size,
+			.buf_limit = c->receive_buffer_limit,
+		},
+		.io = {
+			.max_connections = c->max_connections,
+			.input_limit = or_default(c->input_limit, DEFAULT_INPUT_LIMIT),
+			.close_timeout = or_default(c->close_timeout, DEFAULT_CLOSE),
+		},
+	};
+}
+
+int rln_config_read(struct rln_config *ret, const struct ringline_config *config)
+{
+	struct ringline_config c;
+	int r = rln_sized_in(&c, sizeof(c), config);
+
+	if (r < 0)
+		return r;
+	if (!valid(&c))
+		return -EINVAL;
+	fill(ret, &c);
+	if (c.log)
+		rln_log_set(c.log, c.log_arg);
+	return 0;
+}

@@ -1,0 +1,411 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Making, starting, stopping and freeing a runtime.
+ *
+ * The start is a meeting of all workers: each opens its backend and its tables on its own thread and reports; when all
+ * have succeeded the sockets begin to listen and the word is "go", otherwise it is "give up" and every worker undoes what
+ * it did. So a runtime that failed to start can be started again, and no client ever reaches a worker that is not there.
+ *
+ * Threads start with all signals blocked: signals are the host's, or come through a signalfd.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "backend/registry.h"
+#include "base/fault.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "core/task.h"
+#include "ringline/common.h"
+#include "ringline/scope.h"
+#include "runtime/runtime.h"
+
+int ringline_runtime_new(struct ringline_runtime **ret, const struct ringline_config *config)
+{
+	struct ringline_runtime *rt;
+	int r;
+
+	if (!ret)
+		return -EINVAL;
+	rt = rln_mem_zalloc(sizeof(*rt));
+	if (!rt)
+		return -ENOMEM;
+	r = rln_config_read(&rt->config, config);
+	if (r < 0) {
+		rln_mem_free(rt);
+		return r;
+	}
+	rln_list_init(&rt->listens);
+	rln_list_init(&rt->on_start);
+	rln_topology_read(&rt->topology);
+	rt->nworkers = rt->config.workers ? rt->config.workers : rln_topology_workers(&rt->topology);
+	rt->done_fd = -1;
+	pthread_mutex_init(&rt->lock, NULL);
+	pthread_cond_init(&rt->changed, NULL);
+	*ret = rt;
+	return 0;
+}
+
+static void free_on_start(struct ringline_runtime *rt)
+{
+	struct rln_list *node;
+
+	while ((node = rln_list_pop(&rt->on_start)))
+		rln_mem_free(rln_list_entry(node, struct rln_on_start, link));
+}
+
+int ringline_runtime_free(struct ringline_runtime *rt)
+{
+	uint32_t state;
+
+	if (!rt)
+		return 0;
+	state = atomic_load(&rt->state);
+	if (state == RLN_RUNTIME_STARTING || state == RLN_RUNTIME_STARTED)
+		return -EBUSY;
+	rln_listens_free(rt);
+	free_on_start(rt);
+	rln_runtime_unprepare(rt);
+	pthread_cond_destroy(&rt->changed);
+	pthread_mutex_destroy(&rt->lock);
+	rln_mem_free(rt);
+	return 0;
+}
+
+int ringline_runtime_on_start(struct ringline_runtime *rt, int (*fn)(void *arg), void *arg)
+{
+	struct rln_on_start *s;
+
+	if (!rt || !fn)
+		return -EINVAL;
+	if (atomic_load(&rt->state) != RLN_RUNTIME_NEW)
+		return -EBUSY;
+	s = rln_mem_alloc(sizeof(*s));
+	if (!s)
+		return -ENOMEM;
+	s->fn = fn;
+	s->arg = arg;
+	rln_list_init(&s->link);
+	rln_list_add_tail(&rt->on_start, &s->link);
+	return 0;
+}
+
+/* Choosing the backend */
+
+static int choose_backend(struct ringline_runtime *rt)
+{
+	uint32_t disabled;
+	int wanted;
+	int r;
+
+	r = rln_registry_disabled(&disabled);
+	if (r < 0)
+		return r;
+	rt->config.exec.disabled = disabled;
+	rt->config.io_backend.disabled = disabled;
+	r = rln_registry_wanted((int)rt->config.backend, &wanted);
+	if (r < 0)
+		return r;
+	return rln_registry_choose(&rt->backend, wanted, &rt->config.io_backend, rt->reason, sizeof(rt->reason));
+}
+
+int rln_runtime_prepare(struct ringline_runtime *rt)
+{
+	uint32_t i;
+	int r = choose_backend(rt);
+
+	if (r < 0)
+		return r;
+	rt->workers = rln_mem_alloc_aligned(rt->nworkers * sizeof(*rt->workers), 64);
+	if (!rt->workers)
+		return -ENOMEM;
+	memset(rt->workers, 0, rt->nworkers * sizeof(*rt->workers));
+	for (i = 0; i < rt->nworkers; i++) {
+		rt->workers[i].rt = rt;
+		rt->workers[i].index = i;
+		rt->workers[i].cpu = rt->topology.ncpus ? rt->topology.cpu[i % rt->topology.ncpus] : -1;
+		atomic_store(&rt->workers[i].closed, true);
+	}
+	rt->done_fd = rln_fault(RLN_FAULT_EVENTFD) ? -1 : eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (rt->done_fd < 0) {
+		rln_runtime_unprepare(rt);
+		return -EMFILE;
+	}
+	return 0;
+}
+
+void rln_runtime_unprepare(struct ringline_runtime *rt)
+{
+	if (rt->done_fd >= 0)
+		close(rt->done_fd);
+	rt->done_fd = -1;
+	rln_mem_free(rt->workers);
+	rt->workers = NULL;
+}
+
+/* Stopping */
+
+void rln_runtime_stop(struct ringline_runtime *rt, enum rln_stop level)
+{
+	uint32_t now = atomic_load(&rt->stop);
+	uint32_t i;
+
+	while (now < level && !atomic_compare_exchange_weak(&rt->stop, &now, level))
+		;
+	if (atomic_load(&rt->state) != RLN_RUNTIME_STARTED)
+		return;           /* a start under way finds the level by itself */
+	for (i = 0; i < rt->nworkers; i++) {
+		struct rln_worker *w = &rt->workers[i];
+
+		if (rln_worker_enter(w)) {
+			w->exec.backend->ops->wake(w->exec.backend);
+			rln_worker_leave(w);
+		}
+	}
+}
+
+int ringline_runtime_shutdown(struct ringline_runtime *rt)
+{
+	if (!rt)
+		return -EINVAL;
+	rln_runtime_stop(rt, RLN_DRAIN);
+	return 0;
+}
+
+void rln_runtime_fail(struct ringline_runtime *rt, int error)
+{
+	int none = 0;
+
+	atomic_compare_exchange_strong(&rt->result, &none, error);
+}
+
+/* The worker threads */
+
+/* Reports that this worker is ready, or why not, and waits for the word. */
+static bool meet(struct ringline_runtime *rt, int result)
+{
+	bool go;
+
+	pthread_mutex_lock(&rt->lock);
+	rt->reported++;
+	if (result < 0 && !rt->start_error)
+		rt->start_error = result;
+	pthread_cond_broadcast(&rt->changed);
+	while (!rt->go)
+		pthread_cond_wait(&rt->changed, &rt->lock);
+	go = rt->go > 0;
+	pthread_mutex_unlock(&rt->lock);
+	return go;
+}
+
+static void pin(const struct rln_worker *w)
+{
+	cpu_set_t one;
+	int r;
+
+	if (w->cpu < 0 || (w->rt->config.flags & RINGLINE_CONFIG_NO_PINNING))
+		return;
+	CPU_ZERO(&one);
+	CPU_SET((unsigned int)w->cpu, &one);
+	r = pthread_setaffinity_np(pthread_self(), sizeof(one), &one);
+	if (r)
+		rln_log(RLN_LOG_WARNING, "worker %u: cannot be pinned to processor %d: error %d", w->index, w->cpu, r);
+}
+
+static void name_thread(const struct rln_worker *w)
+{
+	char name[16];
+
+	snprintf(name, sizeof(name), "ringline-%u", w->index);
+	pthread_setname_np(pthread_self(), name);
+}
+
+static void run_worker(struct rln_worker *w)
+{
+	struct ringline_runtime *rt = w->rt;
+	int r;
+
+	rln_io_start_accepting(&w->io);
+	r = rln_on_start_run(rt, w);
+	if (r == 0)
+		r = rln_worker_loop(w);
+	if (r < 0) {
+		rln_log(RLN_LOG_ERROR, "worker %u ends: error %d", w->index, -r);
+		rln_runtime_fail(rt, r);
+		rln_runtime_stop(rt, RLN_FORCE);
+		rln_worker_loop(w);
+	}
+}
+
+/* The last worker tells ringline_runtime_run(), which may be waiting for signals. */
+static void worker_gone(struct ringline_runtime *rt)
+{
+	static const uint64_t one = 1;
+
+	if (atomic_fetch_sub(&rt->running, 1) == 1 && write(rt->done_fd, &one, sizeof(one)) < 0)
+		rln_log(RLN_LOG_ERROR, "cannot report the end of the last worker");
+}
+
+static void *worker_main(void *arg)
+{
+	struct rln_worker *w = arg;
+	struct ringline_runtime *rt = w->rt;
+	int r;
+
+	name_thread(w);
+	pin(w);
+	r = rln_worker_open(w);
+	if (r == 0 && (r = rln_listens_attach(rt, w)) < 0)
+		rln_worker_close(w);
+	if (!meet(rt, r)) {
+		if (r == 0)
+			rln_worker_close(w);
+		return NULL;
+	}
+	run_worker(w);
+	rln_worker_close(w);
+	worker_gone(rt);
+	return NULL;
+}
+
+/* The start */
+
+static int start_threads(struct ringline_runtime *rt)
+{
+	sigset_t all;
+	sigset_t old;
+	int r = 0;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	for (rt->nthreads = 0; rt->nthreads < rt->nworkers && r == 0; rt->nthreads += r == 0) {
+		struct rln_worker *w = &rt->workers[rt->nthreads];
+
+		r = rln_fault(RLN_FAULT_THREAD);
+		if (!r)
+			r = pthread_create(&w->thread, NULL, worker_main, w);
+	}
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	return -r;
+}
+
+static int wait_for_reports(struct ringline_runtime *rt)
+{
+	int r;
+
+	pthread_mutex_lock(&rt->lock);
+	while (rt->reported < rt->nthreads)
+		pthread_cond_wait(&rt->changed, &rt->lock);
+	r = rt->start_error;
+	pthread_mutex_unlock(&rt->lock);
+	return r;
+}
+
+static void give_word(struct ringline_runtime *rt, int word)
+{
+	pthread_mutex_lock(&rt->lock);
+	rt->go = word;
+	pthread_cond_broadcast(&rt->changed);
+	pthread_mutex_unlock(&rt->lock);
+}
+
+static void join_threads(struct ringline_runtime *rt)
+{
+	while (rt->nthreads)
+		pthread_join(rt->workers[--rt->nthreads].thread, NULL);
+}
+
+static int start(struct ringline_runtime *rt)
+{
+	int reported;
+	int r = rln_runtime_prepare(rt);
+
+	if (r < 0)
+		return r;
+	rt->reported = 0;
+	rt->start_error = 0;
+	rt->go = 0;
+	r = start_threads(rt);
+	reported = wait_for_reports(rt);
+	if (r == 0)
+		r = reported;
+	if (r == 0)
+		r = rln_listens_go_live(rt);
+	if (r == 0) {
+		atomic_store(&rt->running, rt->nworkers);
+		atomic_store(&rt->state, RLN_RUNTIME_STARTED);
+		give_word(rt, 1);
+		return 0;
+	}
+	give_word(rt, -1);
+	join_threads(rt);
+	rln_runtime_unprepare(rt);
+	return r;
+}
+
+int ringline_runtime_start(struct ringline_runtime *rt)
+{
+	uint32_t expected = RLN_RUNTIME_NEW;
+	int r;
+
+	if (!rt)
+		return -EINVAL;
+	if (!atomic_compare_exchange_strong(&rt->state, &expected, RLN_RUNTIME_STARTING))
+		return -EBUSY;
+	r = start(rt);
+	if (r < 0)
+		atomic_store(&rt->state, RLN_RUNTIME_NEW);
+	return r;
+}
+
+int ringline_runtime_join(struct ringline_runtime *rt)
+{
+	if (!rt)
+		return -EINVAL;
+	if (rln_exec_current)
+		return -EPERM;
+	if (atomic_load(&rt->state) == RLN_RUNTIME_JOINED)
+		return atomic_load(&rt->result);
+	if (atomic_load(&rt->state) != RLN_RUNTIME_STARTED)
+		return -ENOTCONN;
+	join_threads(rt);
+	rln_listens_free(rt);
+	atomic_store(&rt->state, RLN_RUNTIME_JOINED);
+	return atomic_load(&rt->result);
+}
+
+/* What is asked about a runtime */
+
+uint32_t ringline_runtime_workers(const struct ringline_runtime *rt)
+{
+	return rt ? rt->nworkers : 0;
+}
+
+static bool chosen(const struct ringline_runtime *rt)
+{
+	return rt && atomic_load((_Atomic uint32_t *)&rt->state) >= RLN_RUNTIME_STARTED;
+}
+
+const char *ringline_runtime_backend(const struct ringline_runtime *rt)
+{
+	return chosen(rt) ? rt->backend->name : NULL;
+}
+
+const char *ringline_runtime_backend_reason(const struct ringline_runtime *rt)
+{
+	return chosen(rt) ? rt->reason : "";
+}
+
+int ringline_worker_index(void)
+{
+	return rln_exec_current ? (int)rln_exec_current->worker->index : -EPERM;
+}
+
+struct ringline_runtime *ringline_runtime_current(void)
+{
+	return rln_exec_current ? rln_exec_current->worker->rt : NULL;
+}

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+/* The runtime as its own files see it. */
+#ifndef RLN_RUNTIME_RUNTIME_H
+#define RLN_RUNTIME_RUNTIME_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "base/list.h"
+#include "io/addr.h"
+#include "runtime/config.h"
+#include "runtime/topology.h"
+#include "runtime/worker.h"
+
+enum rln_runtime_state {
+	RLN_RUNTIME_NEW,          /* not started */
+	RLN_RUNTIME_STARTING,
+	RLN_RUNTIME_STARTED,
+	RLN_RUNTIME_JOINED,
+};
+
+/* An address to listen on. */
+struct rln_listen {
+	struct rln_list link;             /* ringline_runtime.listens */
+	struct rln_addr addr;
+	void (*serve)(struct ringline_conn *conn, void *arg);
+	void *arg;
+	int backlog;
+	bool owns_path;                   /* the unix socket file is ours to remove, if it still is the one we made */
+	uint64_t path_dev;
+	uint64_t path_ino;
+	int *fd;                          /* one per worker; -1 once handed over */
+};
+
+/* A function each worker runs as a task when it starts. */
+struct rln_on_start {
+	struct rln_list link;
+	int (*fn)(void *arg);
+	void *arg;
+};
+
+struct ringline_runtime {
+	struct rln_config config;
+	struct rln_topology topology;
+	const struct rln_backend_ops *backend;
+	char reason[256];
+
+	struct rln_list listens;
+	struct rln_list on_start;
+
+	uint32_t nworkers;
+	struct rln_worker *workers;       /* an array, from the start until the free */
+	uint32_t nthreads;                /* threads to join */
+	int done_fd;                      /* becomes readable when the last worker has ended */
+
+	_Atomic uint32_t stop;            /* enum rln_stop */
+	_Atomic uint32_t running;         /* workers that have not ended */
+	_Atomic int result;               /* the first error of a worker or an on_start task */
+	_Atomic uint32_t state;           /* enum rln_runtime_state */
+
+	/* the start: workers report that they are ready, then wait for the word to go or to give up */
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	uint32_t reported;
+	int start_error;
+	int go;                           /* 0: wait, 1: go, -1: give up */
+};
+
+/* Chooses the backend and makes the workers' array. */
+int rln_runtime_prepare(struct ringline_runtime *rt) rln_must_check;
+void rln_runtime_unprepare(struct ringline_runtime *rt);
+
+/* Raises the stop level and wakes all workers. Any thread, also in a signal handler. */
+void rln_runtime_stop(struct ringline_runtime *rt, enum rln_stop level);
+
+/* Keeps the first error. */
+void rln_runtime_fail(struct ringline_runtime *rt, int error);
+
+/* Gives worker *w* its listeners, not yet accepting. 0 or -ENOMEM. */
+int rln_listens_attach(struct ringline_runtime *rt, struct rln_worker *w) rln_must_check;
+
+/* Makes the sockets listen; on failure none does. */
+int rln_listens_go_live(struct ringline_runtime *rt) rln_must_check;
+
+/* Closes what no worker has taken over and removes the socket files. */
+void rln_listens_free(struct ringline_runtime *rt);
+
+/* Starts the on_start tasks on the calling worker. */
+int rln_on_start_run(struct ringline_runtime *rt, struct rln_worker *w) rln_must_check;
+
+#endif

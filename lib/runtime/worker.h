@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A worker: an executor, a backend and the connections on it, bound to one thread.
+ *
+ *     rln_worker_open()   on the thread: makes everything that may fail
+ *     rln_worker_loop()   turns until it was told to stop and nothing is left
+ *     rln_worker_close()  frees
+ *
+ * Stopping: the runtime raises its stop level and wakes the worker, which looks at the level after every turn.
+ *
+ *     RUN --drain--> listeners closed, tasks cut --drain timeout, or force--> shields down, connections aborted
+ *
+ * Other threads reach a worker between rln_worker_enter() and rln_worker_leave() only: an entry that succeeds keeps the
+ * worker from closing, so what was posted is delivered or dropped by the worker itself and never into freed memory.
+ */
+#ifndef RLN_RUNTIME_WORKER_H
+#define RLN_RUNTIME_WORKER_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "core/backend.h"
+#include "core/executor.h"
+#include "io/io.h"
+
+struct ringline_runtime;
+
+enum rln_stop {
+	RLN_RUN,
+	RLN_DRAIN,
+	RLN_FORCE,
+};
+
+struct rln_worker {
+	struct rln_exec exec;
+	struct rln_io io;
+	struct ringline_runtime *rt;
+	uint32_t index;
+	int32_t cpu;                      /* to pin to; -1: none */
+	pthread_t thread;
+	struct rln_timer drain_timer;
+	enum rln_stop stopping;           /* how far this worker has got */
+	struct rln_backend_stats final;   /* the backend's counters when it was closed */
+
+	_Atomic uint32_t visitors;        /* other threads between enter and leave */
+	_Atomic bool closed;              /* nobody may enter any more */
+};
+
+/* Everything a worker needs, on the calling thread. On failure nothing is left. */
+int rln_worker_open(struct rln_worker *w) rln_must_check;
+
+/* Runs until the runtime stops. 0 or the backend's -errno. */
+int rln_worker_loop(struct rln_worker *w);
+
+void rln_worker_close(struct rln_worker *w);
+
+/* Any thread, also in a signal handler. False if the worker is closed. */
+bool rln_worker_enter(struct rln_worker *w) rln_must_check;
+void rln_worker_leave(struct rln_worker *w);
+
+#endif
