@@ -159,8 +159,12 @@ struct rln_buf *rln_bufpool_current(struct rln_bufpool *p)
 	struct rln_list *node;
 	struct block *b;
 
-	if (p->current)
+	if (p->current) {
+		/* all pieces came back: the same memory again, while it is in the cache */
+		if (p->current->refs == 1)
+			p->current->used = 0;
 		return p->current;
+	}
 	node = rln_list_pop(&p->free);
 	if (node) {
 		b = rln_list_entry(node, struct block, link);

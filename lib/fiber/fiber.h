@@ -20,16 +20,16 @@
 #define RLN_FIBER_FIBER_H
 
 #include "base/compiler.h"
+#include "fiber/sanitize.h"
 #include "fiber/stack.h"
 
 struct rln_fiber;
 
 /* The context of the thread's own stack; one per worker, lives as long as the worker. */
 struct rln_fiber_thread {
-	void *sp;                 /* where to return to while a fiber runs (assembly switch) */
+	void *sp;                 /* where to return to while a fiber runs */
 	struct rln_fiber *current;
-	void *tool[4];            /* sanitizer contexts */
-	void *context;            /* ucontext switch: ucontext_t */
+	struct rln_sanitize tool;
 };
 
 int rln_fiber_thread_init(struct rln_fiber_thread *t) rln_must_check;

@@ -368,7 +368,11 @@ static inline bool fixture_init(void)
 	return false;
 }
 
-/* A test with its fixture around it. */
+/* A test with its fixture around it; BOTH runs it on a unix and on a TCP connection. */
+#define ONE(name, fn)  { "/backend/" name, fn, NULL }
+#define BOTH(name, fn) \
+	{ "/backend/" name "/unix", fn, GINT_TO_POINTER(PAIR_UNIX) }, { "/backend/" name "/tcp", fn, GINT_TO_POINTER(PAIR_TCP) }
+
 struct fixture_test {
 	const char *path;
 	void (*run)(gconstpointer data);

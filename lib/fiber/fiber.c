@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Fibers on top of the switch; fiber.h tells the idea.
+ *
+ *     [guard][                stack, grows down                ][colour][control block]
+ *     base                                                     top              base + size
+ *
+ * The control block and the first frame share the topmost page. Tops are shifted by a multiple of a cache line that varies
+ * from stack to stack (the colour): otherwise the hot lines of all fibers would fall into the same few cache sets.
+ */
+#include "fiber/fiber.h"
+#include "fiber/switch.h"
+
+#define CACHE_LINE 64u
+#define COLOURS    8u
+
+struct rln_fiber {
+	void *sp;                         /* while suspended */
+	struct rln_fiber_thread *thread;  /* who resumed it last */
+	void (*fn)(void *);
+	void *arg;
+	bool ended;
+	struct rln_stack_pool *pool;
+	struct rln_stack stack;
+	struct rln_sanitize tool;
+};
+
+int rln_fiber_thread_init(struct rln_fiber_thread *t)
+{
+	t->sp = NULL;
+	t->current = NULL;
+	rln_sanitize_thread_init(&t->tool);
+	return 0;
+}
+
+void rln_fiber_thread_fini(struct rln_fiber_thread *t)
+{
+	t->current = NULL;
+}
+
+static void switch_to_thread(struct rln_fiber *f, bool ends)
+{
+	rln_sanitize_leave(&f->tool, &f->thread->tool, ends);
+	rln_switch(&f->sp, f->thread->sp);
+	rln_sanitize_arrive(&f->tool, &f->thread->tool);
+}
+
+static void fiber_main(void *arg)
+{
+	struct rln_fiber *f = arg;
+
+	rln_sanitize_arrive(&f->tool, &f->thread->tool);
+	f->fn(f->arg);
+	f->ended = true;
+	switch_to_thread(f, true);
+	__builtin_unreachable();
+}
+
+int rln_fiber_new(struct rln_fiber **ret, struct rln_stack_pool *pool, void (*fn)(void *), void *arg)
+{
+	struct rln_stack stack;
+	struct rln_fiber *f;
+	uintptr_t end;
+	uintptr_t top;
+	int r = rln_stack_acquire(pool, &stack);
+
+	if (r < 0)
+		return r;
+	end = (uintptr_t)stack.base + stack.size;
+	f = (struct rln_fiber *)((end - sizeof(*f)) & ~(uintptr_t)(CACHE_LINE - 1));
+	top = (uintptr_t)f - stack.index % COLOURS * CACHE_LINE;
+	f->thread = NULL;
+	f->fn = fn;
+	f->arg = arg;
+	f->ended = false;
+	f->pool = pool;
+	f->stack = stack;
+	rln_sanitize_fiber_init(&f->tool, stack.base, top - (uintptr_t)stack.base);
+	f->sp = rln_switch_prepare((void *)top, top - (uintptr_t)stack.base, fiber_main, f);
+	*ret = f;
+	return 0;
+}
+
+void rln_fiber_free(struct rln_fiber *f)
+{
+	struct rln_stack_pool *pool = f->pool;
+	struct rln_stack stack = f->stack;
+
+	rln_sanitize_fiber_fini(&f->tool);
+	rln_sanitize_stack_reset(stack.base, stack.size);
+	rln_stack_release(pool, &stack);
+}
+
+bool rln_fiber_resume(struct rln_fiber_thread *t, struct rln_fiber *f)
+{
+	f->thread = t;
+	t->current = f;
+	rln_sanitize_leave(&t->tool, &f->tool, false);
+	rln_switch(&t->sp, f->sp);
+	rln_sanitize_arrive(&t->tool, &f->tool);
+	t->current = NULL;
+	return f->ended;
+}
+
+void rln_fiber_suspend(struct rln_fiber_thread *t)
+{
+	switch_to_thread(t->current, false);
+}
+
+void rln_fiber_bounds(const struct rln_fiber *f, void **low, void **high)
+{
+	*low = f->stack.base;
+	*high = (char *)f->stack.base + f->stack.size;
+}
+
+void *rln_fiber_sp(const struct rln_fiber *f)
+{
+	return f->sp;
+}

@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The stack pool; stack.h tells the idea.
+ *
+ *     idle, warm  <--release--  live  --acquire-->     warm: LIFO, still holds pages
+ *         | stock too large, trim
+ *         v
+ *     idle, cold   its pages were given back; used when no warm one is left
+ *
+ * The book-keeping of a slab lies outside the stacks, so that an idle stack needs no page. Slabs start small and double,
+ * up to 512 stacks.
+ *
+ * Guards: MADV_GUARD_INSTALL costs no mapping but is refused on old kernels and on locked memory; mprotect() splits the
+ * mapping in two per stack and would exhaust vm.max_map_count for the whole process, so a budget bounds it; beyond that a
+ * canary word at the low end is looked at when the stack comes back.
+ */
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <sys/auxv.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/fault.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "fiber/stack.h"
+
+#ifndef MADV_GUARD_INSTALL
+#define MADV_GUARD_INSTALL 102
+#endif
+#ifndef AT_MINSIGSTKSZ
+#define AT_MINSIGSTKSZ 51
+#endif
+
+#define MIN_SIZE        (16u * 1024)
+#define MAX_SIZE        ((size_t)1 << 30)
+#define FIRST_SLAB      16u
+#define LARGEST_SLAB    512u
+#define WARM_MIN        64u
+#define MPROTECT_BUDGET 8192u
+#define MAP_COUNT       65530u
+#define CANARY          UINT64_C(0x7269676c696e6521)
+
+struct stack_slot {
+	struct rln_list link;             /* pool->warm or pool->cold while idle */
+	struct rln_stack_slab *slab;
+	uint32_t index;
+	uint32_t guard;                   /* enum rln_guard_kind */
+};
+
+struct rln_stack_slab {
+	struct rln_list link;             /* pool->slabs */
+	char *map;
+	size_t map_size;
+	uint32_t count;
+	uint32_t live;
+	uint32_t warm;
+	struct stack_slot slot[];
+};
+
+struct rln_stack_pool {
+	struct rln_list slabs;
+	struct rln_list warm;             /* most recently used first */
+	struct rln_list cold;
+	size_t page;
+	size_t size;                      /* usable bytes per stack */
+	uint32_t next_count;              /* stacks of the next slab */
+	bool madvise_guard;
+	struct rln_stack_pool_stats stats;
+};
+
+/* Stacks of this process that are guarded by mprotect(). */
+static _Atomic uint32_t mprotect_used;
+
+static uint32_t mprotect_budget(void)
+{
+	static _Atomic uint32_t cached;
+	uint32_t budget = atomic_load_explicit(&cached, memory_order_relaxed);
+	unsigned int count = MAP_COUNT;
+	FILE *f;
+
+	if (budget)
+		return budget;
+	f = fopen("/proc/sys/vm/max_map_count", "re");
+	if (f) {
+		if (fscanf(f, "%u", &count) != 1)
+			count = MAP_COUNT;
+		fclose(f);
+	}
+	budget = rln_min(count / 4, MPROTECT_BUDGET);
+	atomic_store_explicit(&cached, budget, memory_order_relaxed);
+	return budget;
+}
+
+static size_t round_up(size_t n, size_t unit)
+{
+	return (n + unit - 1) / unit * unit;
+}
+
+int rln_stack_pool_new(struct rln_stack_pool **ret, size_t size, bool allow_madvise_guard)
+{
+	struct rln_stack_pool *p;
+	size_t least = MIN_SIZE + getauxval(AT_MINSIGSTKSZ);
+
+	if (size > MAX_SIZE)
+		return -EINVAL;
+	p = rln_mem_zalloc(sizeof(*p));
+	if (!p)
+		return -ENOMEM;
+	rln_list_init(&p->slabs);
+	rln_list_init(&p->warm);
+	rln_list_init(&p->cold);
+	p->page = (size_t)sysconf(_SC_PAGESIZE);
+	p->size = round_up(rln_max(size ? size : RLN_STACK_DEFAULT_SIZE, least), p->page);
+	p->next_count = FIRST_SLAB;
+	p->madvise_guard = allow_madvise_guard;
+	*ret = p;
+	return 0;
+}
+
+size_t rln_stack_pool_size(const struct rln_stack_pool *p)
+{
+	return p->size;
+}
+
+static char *stack_base(const struct rln_stack_pool *p, const struct stack_slot *s)
+{
+	return s->slab->map + s->index * (p->size + p->page) + p->page;
+}
+
+/* Guards */
+
+static bool guard_by_madvise(struct rln_stack_pool *p, char *guard)
+{
+	if (!p->madvise_guard)
+		return false;
+	if (!rln_fault(RLN_FAULT_GUARD) && madvise(guard, p->page, MADV_GUARD_INSTALL) == 0)
+		return true;
+	p->madvise_guard = false;
+	return false;
+}
+
+static bool guard_by_mprotect(const struct rln_stack_pool *p, char *guard)
+{
+	if (atomic_fetch_add(&mprotect_used, 1) < mprotect_budget() && mprotect(guard, p->page, PROT_NONE) == 0)
+		return true;
+	atomic_fetch_sub(&mprotect_used, 1);
+	return false;
+}
+
+static void guard(struct rln_stack_pool *p, struct stack_slot *s)
+{
+	char *low = stack_base(p, s) - p->page;
+
+	if (guard_by_madvise(p, low))
+		s->guard = RLN_GUARD_MADVISE;
+	else if (guard_by_mprotect(p, low))
+		s->guard = RLN_GUARD_MPROTECT;
+	else
+		s->guard = RLN_GUARD_CANARY;
+	p->stats.guard[s->guard]++;
+}
+
+static void set_canary(const struct rln_stack_pool *p, const struct stack_slot *s)
+{
+	if (s->guard == RLN_GUARD_CANARY)
+		*(uint64_t *)(void *)stack_base(p, s) = CANARY;
+}
+
+static void check_canary(struct rln_stack_pool *p, const struct stack_slot *s)
+{
+	if (s->guard != RLN_GUARD_CANARY || *(uint64_t *)(void *)stack_base(p, s) == CANARY)
+		return;
+	p->stats.overflows++;
+	rln_log(RLN_LOG_ERROR, "a task has overflowed its stack of %zu bytes: memory next to it is damaged", p->size);
+}
+
+/* Slabs */
+
+static void *map_slab(size_t size)
+{
+	void *map;
+
+	if (rln_fault(RLN_FAULT_MMAP))
+		return MAP_FAILED;
+	map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
+	if (map != MAP_FAILED)
+		madvise(map, size, MADV_NOHUGEPAGE);   /* a huge page would be resident whole for one frame */
+	return map;
+}
+
+static int add_slab(struct rln_stack_pool *p)
+{
+	uint32_t n = p->next_count;
+	struct rln_stack_slab *slab = rln_mem_zalloc(sizeof(*slab) + n * sizeof(slab->slot[0]));
+	uint32_t i;
+
+	if (!slab)
+		return -ENOMEM;
+	slab->count = n;
+	slab->map_size = n * (p->size + p->page);
+	slab->map = map_slab(slab->map_size);
+	if (slab->map == MAP_FAILED) {
+		rln_mem_free(slab);
+		return -ENOMEM;
+	}
+	rln_list_init(&slab->link);
+	rln_list_add_tail(&p->slabs, &slab->link);
+	for (i = 0; i < n; i++) {
+		struct stack_slot *s = &slab->slot[i];
+
+		s->slab = slab;
+		s->index = i;
+		rln_list_init(&s->link);
+		guard(p, s);
+		rln_list_add_tail(&p->cold, &s->link);
+	}
+	p->stats.idle += n;
+	p->stats.mapped += slab->map_size;
+	p->next_count = rln_min(n * 2, LARGEST_SLAB);
+	return 0;
+}
+
+static void free_slab(struct rln_stack_pool *p, struct rln_stack_slab *slab)
+{
+	uint32_t i;
+
+	for (i = 0; i < slab->count; i++) {
+		rln_list_del(&slab->slot[i].link);
+		if (slab->slot[i].guard == RLN_GUARD_MPROTECT)
+			atomic_fetch_sub(&mprotect_used, 1);
+	}
+	p->stats.idle -= slab->count;
+	p->stats.mapped -= slab->map_size;
+	munmap(slab->map, slab->map_size);
+	rln_list_del(&slab->link);
+	rln_mem_free(slab);
+}
+
+void rln_stack_pool_free(struct rln_stack_pool *p)
+{
+	struct rln_list *node;
+
+	if (!p)
+		return;
+	while ((node = rln_list_first(&p->slabs)))
+		free_slab(p, rln_list_entry(node, struct rln_stack_slab, link));
+	rln_mem_free(p);
+}
+
+/* Stacks */
+
+int rln_stack_acquire(struct rln_stack_pool *p, struct rln_stack *ret)
+{
+	struct rln_list *node = rln_list_pop(&p->warm);
+	struct stack_slot *s;
+
+	if (node) {
+		p->stats.warm--;
+		rln_list_entry(node, struct stack_slot, link)->slab->warm--;
+	} else {
+		if (rln_list_empty(&p->cold) && add_slab(p) < 0)
+			return -ENOMEM;
+		node = rln_list_pop(&p->cold);
+	}
+	s = rln_list_entry(node, struct stack_slot, link);
+	s->slab->live++;
+	p->stats.idle--;
+	p->stats.live++;
+	set_canary(p, s);
+	*ret = (struct rln_stack){
+		.base = stack_base(p, s), .size = p->size, .slab = s->slab, .index = s->index, .guard = s->guard };
+	return 0;
+}
+
+/* Gives back the pages of the warm stack that was used longest ago. */
+static void cool_one(struct rln_stack_pool *p)
+{
+	struct stack_slot *s = rln_list_entry(p->warm.prev, struct stack_slot, link);
+
+	madvise(stack_base(p, s), p->size, MADV_DONTNEED);
+	rln_list_del(&s->link);
+	rln_list_add_head(&p->cold, &s->link);
+	s->slab->warm--;
+	p->stats.warm--;
+	p->stats.trimmed++;
+}
+
+void rln_stack_release(struct rln_stack_pool *p, const struct rln_stack *stack)
+{
+	struct stack_slot *s = &stack->slab->slot[stack->index];
+
+	check_canary(p, s);
+	s->slab->live--;
+	s->slab->warm++;
+	p->stats.live--;
+	p->stats.idle++;
+	p->stats.warm++;
+	rln_list_add_head(&p->warm, &s->link);
+	if (p->stats.warm > rln_max(WARM_MIN, p->stats.live / 8))
+		cool_one(p);
+}
+
+/* The first slab stays, so that a pool that idles and wakes again does not map and unmap. */
+void rln_stack_pool_trim(struct rln_stack_pool *p, uint32_t keep)
+{
+	struct rln_list *it;
+	struct rln_list *tmp;
+
+	while (p->stats.warm > keep)
+		cool_one(p);
+	rln_list_for_each_safe (it, tmp, &p->slabs) {
+		struct rln_stack_slab *slab = rln_list_entry(it, struct rln_stack_slab, link);
+
+		if (!slab->live && !slab->warm && it != p->slabs.next)
+			free_slab(p, slab);
+	}
+}
+
+void rln_stack_pool_stats(const struct rln_stack_pool *p, struct rln_stack_pool_stats *ret)
+{
+	*ret = p->stats;
+}
