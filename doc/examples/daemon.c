@@ -18,13 +18,9 @@ static void echo(struct ringline_conn *conn, void *arg)
 int main(void)
 {
 	struct ringline_runtime *rt;
-	int r;
 
-	if (ringline_runtime_new(&rt, NULL) < 0)
+	if (ringline_runtime_new(&rt, NULL) < 0 ||
+	    ringline_runtime_listen(rt, NULL, "tcp:127.0.0.1:7878", echo, NULL, NULL) < 0)
 		return 1;
-	r = ringline_runtime_listen(rt, NULL, "tcp:127.0.0.1:7878", echo, NULL, NULL);
-	if (r == 0)
-		r = ringline_runtime_run(rt);   /* until SIGTERM or SIGINT */
-	ringline_runtime_free(rt);
-	return r < 0;
+	return ringline_runtime_run(rt) < 0;   /* until SIGTERM or SIGINT */
 }

@@ -2,8 +2,8 @@
 /*
  * The system calls of a readiness backend.
  *
- * When does a read say that there is no more? An EAGAIN always does, but costs a call per request. A short read does for
- * TCP, unless the end, an error or urgent data (at whose mark the kernel stops) is at hand: the caller looks at
+ * When does a read say that there is no more? An EAGAIN always does, but costs a call per request. A short read does
+ * for TCP, unless the end, an error or urgent data (at whose mark the kernel stops) is at hand: the caller looks at
  * RLN_READY_LAST for that. A unix stream also stops at ancillary data; recvmsg() tells by MSG_CTRUNC. Sockets that keep
  * message boundaries, and all other files, must be asked until EAGAIN.
  */
@@ -96,7 +96,8 @@ static ssize_t file_read(struct rln_backend_stats *stats, struct rln_fdstate *st
 }
 
 /* A pipe that polls writable takes PIPE_BUF bytes without blocking. */
-static ssize_t file_write_raw(struct rln_backend_stats *stats, struct rln_fdstate *st, const struct iovec *iov, int count)
+static ssize_t file_write_raw(struct rln_backend_stats *stats, struct rln_fdstate *st, const struct iovec *iov,
+			      int count)
 {
 	ssize_t n;
 
@@ -263,7 +264,7 @@ int64_t rln_attempt_send(struct rln_backend_stats *stats, struct rln_fdstate *st
 	return n;
 }
 
-/* Errors of the connection at the head of the queue, not of the listener. EOPNOTSUPP is not among them: it comes for ever. */
+/* Errors of the connection at the head of the queue, not of the listener. EOPNOTSUPP is none: it comes for ever. */
 static bool concerns_one_connection(int error)
 {
 	switch (error) {

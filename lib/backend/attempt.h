@@ -2,9 +2,10 @@
 /*
  * One attempt at one transfer, without ever blocking.
  *
- * Sockets are asked with MSG_DONTWAIT. Other descriptors (pipes, terminals, eventfds) may be shared with processes that do
- * not expect O_NONBLOCK, so that flag is never set on them: they are asked with RWF_NOWAIT, and where the kernel does not
- * know that, with a poll first. What a descriptor is, is found out at the first occasion and kept in its entry.
+ * Sockets are asked with MSG_DONTWAIT. Other descriptors (pipes, terminals, eventfds) may be shared with processes that
+ * do not expect O_NONBLOCK, so that flag is never set on them: they are asked with RWF_NOWAIT, and where the kernel
+ * does not know that, with a poll first. What a descriptor is, is found out at the first occasion and kept in its
+ * entry.
  *
  * All return what was moved, or -errno: -EAGAIN if the attempt would have blocked, -EINPROGRESS from a connect that has
  * begun; never -EINTR. Every system call is counted.
@@ -24,7 +25,7 @@ void rln_attempt_classify(struct rln_backend_stats *stats, struct rln_fdstate *s
 /* *drained*: the read found the end of what there was, so that the next one needs a new event. */
 int64_t rln_attempt_recv(struct rln_backend_stats *stats, struct rln_fdstate *st, void *ptr, size_t len, bool *drained);
 
-/* The rest of a SEND or SENDMSG; moves the op's progress on. *st* may be NULL while nothing is known of the descriptor. */
+/* The rest of a SEND or SENDMSG; moves the op's progress on. *st*: NULL while nothing is known of the descriptor. */
 int64_t rln_attempt_send(struct rln_backend_stats *stats, struct rln_fdstate *st, struct rln_op *op);
 
 /* A new descriptor. The network errors of accept(2) that concern one connection only are -ECONNABORTED. */

@@ -5,8 +5,8 @@
  * A block is free (on the list, refs 0), current (the pool's own reference, maybe receivers' too) or lent (receivers'
  * references only). total = free + lent + (current ? 1 : 0), and never more than max.
  *
- * Giving back: a worker that is idle trims to its stock at once (rln_bufpool_trim()); a worker that never is gives back,
- * every TRIM_PERIOD batches, the blocks that were free all the time.
+ * Giving back: a worker that is idle trims to its stock at once (rln_bufpool_trim()); a worker that never is gives
+ * back, every TRIM_PERIOD batches, the blocks that were free all the time.
  */
 #include <errno.h>
 #include <sys/mman.h>

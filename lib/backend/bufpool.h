@@ -2,9 +2,9 @@
 /*
  * Receive memory for engines that read by themselves.
  *
- * Blocks are mapped when first needed, up to a limit, and reused last in, first out, so that the next read lands in memory
- * that is still in the cache. Within one batch, small reads share a block: the pool's *current* block is filled piece by
- * piece, every piece carries a reference, and the block goes home when the last of them is returned.
+ * Blocks are mapped when first needed, up to a limit, and reused last in, first out, so that the next read lands in
+ * memory that is still in the cache. Within one batch, small reads share a block: the pool's *current* block is filled
+ * piece by piece, every piece carries a reference, and the block goes home when the last of them is returned.
  *
  *     block = rln_bufpool_current(p)           room to read into, or NULL
  *     n = read(block->mem + block->used, block->size - block->used)

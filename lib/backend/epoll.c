@@ -4,18 +4,18 @@
  *
  * A descriptor is registered once, edge-triggered, when an op on it first has to wait; the interest is widened when the
  * other direction has to wait too. (Asking for EPOLLOUT from the start would cost every connection a wake-up, and unix
- * sockets one per message that the peer reads.) A request on a connection thus costs one receive, one send, and its share
- * of an epoll_wait.
+ * sockets one per message that the peer reads.) A request on a connection thus costs one receive, one send, and its
+ * share of an epoll_wait.
  *
- * wait() polls the kernel in every call, with one exception: if results only have to be handed out, and the last call did
- * poll, it hands them out first. A turn of "receive, send, receive again" then costs one epoll_wait and not two.
+ * wait() polls the kernel in every call, with one exception: if results only have to be handed out, and the last call
+ * did poll, it hands them out first. A turn of "receive, send, receive again" then costs one epoll_wait and not two.
  *
- * The wake-up is an eventfd that is never read: registered edge-triggered, each write to it is an event. Its counter would
- * need 2^64 writes to overflow, and there is at most one per wait().
+ * The wake-up is an eventfd that is never read: registered edge-triggered, each write to it is an event. Its counter
+ * would need 2^64 writes to overflow, and there is at most one per wait().
  *
- * Nothing here is shared between threads but the eventfd and the `woken` flag. wake() sets it and writes if it was clear;
- * wait() clears it when it returns because of it. A waker that finds it set relies on the write of the one that set it,
- * which has not been answered yet: wait() clears the flag before its caller looks at what the wakers left.
+ * Nothing here is shared between threads but the eventfd and the `woken` flag. wake() sets it and writes if it was
+ * clear; wait() clears it when it returns because of it. A waker that finds it set relies on the write of the one that
+ * set it, which has not been answered yet: wait() clears the flag before its caller looks at what the wakers left.
  */
 #include <errno.h>
 #include <limits.h>
@@ -60,7 +60,7 @@ static struct epoll *epoll_of(struct rln_backend *b)
 	return rln_container_of(b, struct epoll, base);
 }
 
-/* --- registration ---------------------------------------------------------------------------------------------------- */
+/* --- registration ------------------------------------------------------------------------------------------------- */
 
 static int control(struct epoll *e, int op, int fd, uint32_t mask, uint64_t key)
 {
@@ -117,7 +117,7 @@ static const struct rln_poller poller = {
 	.disarm = disarm,
 };
 
-/* --- life ------------------------------------------------------------------------------------------------------------ */
+/* --- life --------------------------------------------------------------------------------------------------------- */
 
 static int open_epoll(struct epoll *e)
 {
@@ -226,7 +226,7 @@ static void epoll_close(struct rln_backend *b)
 	rln_mem_free(e);
 }
 
-/* --- waiting --------------------------------------------------------------------------------------------------------- */
+/* --- waiting ------------------------------------------------------------------------------------------------------ */
 
 /* epoll_wait() counts milliseconds: rounded up, never early. */
 static int wait_ms(struct epoll *e, uint64_t timeout)
@@ -303,8 +303,8 @@ static bool take_events(struct epoll *e, int n)
 }
 
 /*
- * Sleeps and takes the events in. A worker whose buffer pool is larger than an idle one needs sleeps in two parts, and gives
- * the rest back between them. 1: woken, 0, or -errno.
+ * Sleeps and takes the events in. A worker whose buffer pool is larger than an idle one needs sleeps in two parts, and
+ * gives the rest back between them. 1: woken, 0, or -errno.
  */
 static int sleep_until(struct epoll *e, uint64_t until)
 {

@@ -73,7 +73,7 @@ static inline struct rln_fdstate *rln_fdtable_find(const struct rln_fdtable *t, 
 	return &t->chunk[c][(uint32_t)fd % RLN_FDTABLE_CHUNK];
 }
 
-/* The entry of *fd*, made if needed. 0, -EBADF for a number that is not open (asked only when it needs a chunk), -ENOMEM. */
+/* The entry of *fd*, made if needed. 0, -ENOMEM, or -EBADF if it is not open (asked only when a chunk is needed). */
 int rln_fdtable_get(struct rln_fdtable *t, int fd, struct rln_fdstate **ret) rln_must_check;
 
 /* From now on the entry stands for another file. */

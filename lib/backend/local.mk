@@ -6,6 +6,8 @@ backend_sources = \
 	lib/backend/attempt.h \
 	lib/backend/bufpool.c \
 	lib/backend/bufpool.h \
+	lib/backend/epoll.c \
+	lib/backend/epoll.h \
 	lib/backend/fdtable.c \
 	lib/backend/fdtable.h \
 	lib/backend/readiness.c \

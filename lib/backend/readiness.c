@@ -10,15 +10,15 @@
  *     RETRY     in its entry and on the retry list: CONNECT that is tried again after a while
  *     DONE      in no entry, on the done list; op->progress is its result
  *
- * submit() tries sends, connects and reads that may succeed at once, so that bytes leave early and in order; the results
- * go to the done list. Multishot ops only ever run from deliver(). Events make parked ops hot and do nothing else, so no
- * callback runs while the kernel's events are being read.
+ * submit() tries sends, connects and reads that may succeed at once, so that bytes leave early and in order; the
+ * results go to the done list. Multishot ops only ever run from deliver(). Events make parked ops hot and do nothing
+ * else, so no callback runs while the kernel's events are being read.
  *
- * Invariants. An op that parks has its events armed, and armed before the last attempt or armed anew after it, so no edge
- * is lost. RLN_READY_IN is cleared only by an attempt that proved the descriptor empty; an edge sets it again. After a
- * callback nothing is used but the op itself, which is still in flight (terminal results are delivered by deliver_done()
- * or last thing in a function) and whose state says what the callback did to it. Lists are taken over and popped one by
- * one, so a callback may unlink any op, and what it adds waits for the next wait().
+ * Invariants. An op that parks has its events armed, and armed before the last attempt or armed anew after it, so no
+ * edge is lost. RLN_READY_IN is cleared only by an attempt that proved the descriptor empty; an edge sets it again.
+ * After a callback nothing is used but the op itself, which is still in flight (terminal results are delivered by
+ * deliver_done() or last thing in a function) and whose state says what the callback did to it. Lists are taken over
+ * and popped one by one, so a callback may unlink any op, and what it adds waits for the next wait().
  */
 #include <errno.h>
 #include <sys/epoll.h>
@@ -72,7 +72,7 @@ void rln_readiness_fini(struct rln_readiness *r)
 	rln_fdtable_fini(&r->fds);
 }
 
-/* --- states ---------------------------------------------------------------------------------------------------------- */
+/* --- states ------------------------------------------------------------------------------------------------------- */
 
 static enum rln_fdside side_of(const struct rln_op *op)
 {
@@ -177,7 +177,7 @@ static void clear_ready(struct rln_fdstate *st, int64_t res, bool drained)
 		st->ready &= (uint8_t)~RLN_READY_IN;
 }
 
-/* --- one-shot ops ---------------------------------------------------------------------------------------------------- */
+/* --- one-shot ops ------------------------------------------------------------------------------------------------- */
 
 static void run_recv(struct rln_readiness *r, struct rln_fdstate *st, struct rln_op *op)
 {
@@ -329,7 +329,7 @@ static int64_t do_close(struct rln_readiness *r, int fd)
 	return 0;
 }
 
-/* --- multishot ops --------------------------------------------------------------------------------------------------- */
+/* --- multishot ops ------------------------------------------------------------------------------------------------ */
 
 static void start_multishot(struct rln_readiness *r, struct rln_op *op)
 {
@@ -417,7 +417,8 @@ static void starve(struct rln_readiness *r, struct rln_op *op)
 }
 
 /* Hands *n* bytes of the current block over. Returns whether the op wants to go on. */
-static bool deliver_bytes(struct rln_readiness *r, struct rln_fdstate *st, struct rln_op *op, struct rln_buf *buf, int64_t n)
+static bool deliver_bytes(struct rln_readiness *r, struct rln_fdstate *st, struct rln_op *op, struct rln_buf *buf,
+			  int64_t n)
 {
 	struct rln_completion c = { .res = n, .buf = buf, .data = buf->mem + buf->used };
 
@@ -467,7 +468,7 @@ static uint32_t run_recv_pool(struct rln_readiness *r, struct rln_fdstate *st, s
 	return READS_PER_TURN;
 }
 
-/* --- delivery -------------------------------------------------------------------------------------------------------- */
+/* --- delivery ----------------------------------------------------------------------------------------------------- */
 
 static uint32_t run(struct rln_readiness *r, struct rln_op *op)
 {
@@ -567,7 +568,7 @@ void rln_readiness_feed(struct rln_readiness *r)
 	}
 }
 
-/* --- entry points ---------------------------------------------------------------------------------------------------- */
+/* --- entry points ------------------------------------------------------------------------------------------------- */
 
 void rln_readiness_event(struct rln_readiness *r, uint64_t key, uint32_t events)
 {

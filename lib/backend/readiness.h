@@ -19,9 +19,9 @@ struct rln_readiness;
 /* What the backend below provides. Events and masks are those of epoll (and poll). */
 struct rln_poller {
 	/*
-	 * Asks for the events of *mask* (EPOLLET and EPOLLONESHOT included), be they true already or later. Must work whether
-	 * or not the kernel knows the descriptor: its number may have been reused behind our back. 0, -EPERM if it is always
-	 * ready, or another -errno.
+	 * Asks for the events of *mask* (EPOLLET and EPOLLONESHOT included), be they true already or later. Must work
+	 * whether or not the kernel knows the descriptor: its number may have been reused behind our back. 0, -EPERM if
+	 * it is always ready, or another -errno.
 	 */
 	int (*arm)(struct rln_readiness *r, struct rln_fdstate *st, uint32_t mask);
 	void (*disarm)(struct rln_readiness *r, struct rln_fdstate *st);

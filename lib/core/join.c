@@ -2,9 +2,9 @@
 /*
  * Waiting for tasks to end.
  *
- * A joiner waits on the task's `ended` source. The handle it holds keeps the slot, so the result stays readable however
- * late the joiner comes round. Joining many is joining one after the other: the order of the waits does not change when
- * the last one ends.
+ * A joiner waits on the task's `ended` source. It takes a reference of its own for the time of the call, so that the
+ * result stays readable however late the joiner comes round, and whoever joins or detaches the same task meanwhile. Joining
+ * many is joining one after the other: the order of the waits does not change when the last one ends.
  */
 #include <errno.h>
 
@@ -28,6 +28,20 @@ static int wait_ended(struct ringline_task *t)
 	return t->state == RLN_TASK_ENDED ? 0 : rln_wait_on(&t->ended, &ignored);
 }
 
+static int wait_all(struct ringline_task *const *tasks, size_t n)
+{
+	size_t i;
+	int r;
+
+	for (i = 0; i < n; i++)
+		if ((r = wait_ended(tasks[i])) < 0)
+			return r;
+	for (i = 0; i < n; i++)
+		if (!rln_task_live(tasks[i]))
+			return -EBADF;    /* someone else dropped the handle during the wait */
+	return 0;
+}
+
 int ringline_join(struct ringline_task *const *tasks, size_t n, int *results)
 {
 	struct ringline_task *self = rln_task_get(__func__);
@@ -42,14 +56,16 @@ int ringline_join(struct ringline_task *const *tasks, size_t n, int *results)
 		if ((r = check_join(tasks[i], self)) < 0)
 			return r;
 	for (i = 0; i < n; i++)
-		if ((r = wait_ended(tasks[i])) < 0)
-			return r;
+		rln_task_ref(tasks[i]);
+	r = wait_all(tasks, n);
 	for (i = 0; i < n; i++) {
-		if (results)
+		if (r == 0 && results)
 			results[i] = tasks[i]->result;
+		if (r == 0)
+			rln_task_release(tasks[i]);
 		rln_task_unref(tasks[i]);
 	}
-	return 0;
+	return r;
 }
 
 int ringline_task_join(struct ringline_task *task, int *result)

@@ -87,11 +87,11 @@ void rln_scope_notify(struct rln_scope *s)
 		rln_source_fire_all(&s->idle, 0);
 }
 
-/* A child that failed because it was cancelled is no failure of the scope's. */
+/* A child that returned an error because it was cut has not failed, and is no failure of the scope's. */
 void rln_scope_child_ended(struct rln_scope *s, struct ringline_task *child, int result)
 {
 	s->live--;
-	if (result < 0 && !(child->base.reason && result == child->base.reason)) {
+	if (child->failed) {
 		if (!s->error)
 			s->error = result;
 		if (!(s->flags & RINGLINE_SCOPE_COLLECT))
@@ -122,9 +122,8 @@ void rln_scope_settle(struct rln_scope *s)
 	rln_handles_dispose(s);
 }
 
-bool rln_scope_try_settle(struct rln_scope *s)
+static bool try_settle(struct rln_scope *s)
 {
-	rln_scope_cut(s, -ECANCELED, false);
 	rln_handles_cancel(s);
 	if (s->live || s->pending)
 		return false;
@@ -154,6 +153,21 @@ void rln_scope_close_all(struct ringline_task *t, int result)
 	if (result < 0)
 		rln_scope_cut(&t->base, -ECANCELED, false);
 	rln_scope_settle(&t->base);
+}
+
+bool rln_scope_try_close_all(struct ringline_task *t, int result)
+{
+	for (;;) {
+		struct rln_scope *s = t->scope;
+
+		if (result < 0)
+			rln_scope_cut(s, -ECANCELED, false);
+		if (!try_settle(s))
+			return false;
+		if (s == &t->base)
+			return true;
+		scope_close(rln_container_of(s, struct ringline_scope, node));
+	}
 }
 
 static void deadline_passed(struct rln_timer *timer)

@@ -68,13 +68,13 @@ void rln_scope_child_ended(struct rln_scope *s, struct ringline_task *child, int
 /* Something ended: wakes whoever waits for the scope to be idle. A stackless owner is woken for every such event. */
 void rln_scope_notify(struct rln_scope *s);
 
-/* Without waiting: cancels what is left and returns whether nothing was. For stackless tasks at their end. */
-bool rln_scope_try_settle(struct rln_scope *s);
-
 /* Waits until all children are gone, cancels and frees what op handles are left. Current task; cannot be cut short. */
 void rln_scope_settle(struct rln_scope *s);
 
 /* Closes the scopes a task left open when its function returned *result*, then settles its base scope. */
 void rln_scope_close_all(struct ringline_task *t, int result);
+
+/* The same as far as it goes without waiting; true when it is through. For stackless tasks: called again at each wake. */
+bool rln_scope_try_close_all(struct ringline_task *t, int result);
 
 #endif

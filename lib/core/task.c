@@ -8,12 +8,19 @@
 #include "core/task.h"
 #include "core/waker.h"
 
+/* Settled before its scopes are closed, which may cut the task's own. */
+static void returned(struct ringline_task *t, int result)
+{
+	t->result = result;
+	t->failed = result < 0 && result != t->base.reason;
+}
+
 /* What a fiber runs. The scopes are settled on the task's own stack, because that may have to wait. */
 static void task_main(void *arg)
 {
 	struct ringline_task *t = arg;
 
-	t->result = t->fn(t->arg);
+	returned(t, t->fn(t->arg));
 	rln_scope_close_all(t, t->result);
 }
 
@@ -35,6 +42,8 @@ static void task_init(struct rln_exec *x, struct ringline_task *t, const struct 
 	t->result = 0;
 	t->refs = 1;
 	t->state = RLN_TASK_IDLE;
+	t->held = false;
+	t->failed = false;
 	t->cuttable = false;
 	copy_name(t, how->name ? how->name : x->current ? x->current->name : "task");
 	rln_scope_init(&t->base, how->scope, t, RLN_SCOPE_BASE | RINGLINE_SCOPE_COLLECT);
@@ -61,10 +70,24 @@ int rln_task_start(struct ringline_task **ret, const struct rln_task_start *how)
 	rln_stat_add(&x->stats.tasks_started, 1);
 	rln_task_wake(t);
 	if (ret) {
-		t->refs++;
+		t->held = true;
+		rln_task_ref(t);
 		*ret = t;
 	}
 	return 0;
+}
+
+void rln_task_ref(struct ringline_task *t)
+{
+	t->refs++;
+}
+
+void rln_task_release(struct ringline_task *t)
+{
+	if (!t->held)
+		return;
+	t->held = false;
+	rln_task_unref(t);
 }
 
 void rln_task_unref(struct ringline_task *t)
@@ -103,10 +126,10 @@ static bool poll_stackless(struct ringline_task *t)
 
 		if (r == -EINPROGRESS)
 			return false;
-		t->result = r;
+		returned(t, r);
 		t->fn = NULL;     /* from here on it only waits for what it left behind */
 	}
-	return rln_scope_try_settle(&t->base);
+	return rln_scope_try_close_all(t, t->result);
 }
 
 void rln_task_run(struct ringline_task *t)
@@ -186,7 +209,7 @@ int ringline_task_detach(struct ringline_task *task)
 	int r = check_task(task, __func__);
 
 	if (r == 0)
-		rln_task_unref(task);
+		rln_task_release(task);
 	return r;
 }
 
@@ -196,15 +219,17 @@ int ringline_task_set_name(struct ringline_task *task, const char *name)
 
 	if (!name)
 		return -EINVAL;
-	if (!task) {
+	if (task) {
+		r = check_task(task, __func__);
+		if (r < 0)
+			return r;
+	} else {
 		task = rln_task_get(__func__);
 		if (!task)
 			return -EPERM;
 	}
-	r = check_task(task, __func__);
-	if (r == 0)
-		copy_name(task, name);
-	return r;
+	copy_name(task, name);
+	return 0;
 }
 
 uint64_t ringline_task_id(void)

@@ -16,8 +16,8 @@
  * A fiber task has a stack of its own. A stackless task is a function that is called again after each wake and returns
  * -EINPROGRESS until it has ended; calls that park return -EDEADLK in it.
  *
- * References: one for the task until it has ended, one for the handle. The slot is reused when both are gone; its
- * generation makes stale ids and handles harmless.
+ * References: one for the task until it has ended, one for the handle, one for each task that is joining it. The slot is
+ * reused when all are gone; its generation makes stale ids and handles harmless.
  */
 #ifndef RLN_CORE_TASK_H
 #define RLN_CORE_TASK_H
@@ -48,9 +48,11 @@ struct ringline_task {
 	struct rln_scope *scope;          /* the innermost open scope */
 	struct rln_scope base;
 	struct rln_source ended;          /* those who join it */
-	int result;                       /* once ended */
-	uint16_t refs;
+	int result;                       /* once its function has returned */
+	uint32_t refs;
 	uint8_t state;                    /* enum rln_task_state */
+	bool held;                        /* the handle was neither joined nor detached */
+	bool failed;                      /* it returned an error, and not for having been cut */
 	bool cuttable;                    /* parked, and a cut must wake it */
 	char name[RINGLINE_TASK_NAME_SIZE];
 };
@@ -67,7 +69,11 @@ struct rln_task_start {
 /* Starts a task; *ret (if not NULL) receives it with a reference for the handle. 0, -ENOMEM, -EAGAIN, or the scope's reason. */
 int rln_task_start(struct ringline_task **ret, const struct rln_task_start *how) rln_must_check;
 
+void rln_task_ref(struct ringline_task *t);
 void rln_task_unref(struct ringline_task *t);
+
+/* Drops the handle's reference, once. */
+void rln_task_release(struct ringline_task *t);
 
 /* Goes back to the executor until the next wake. The calling task, a fiber, only. */
 void rln_task_suspend(struct ringline_task *t);
@@ -75,10 +81,10 @@ void rln_task_suspend(struct ringline_task *t);
 /* Runs a task that was taken off the run queue, until it suspends or ends. */
 void rln_task_run(struct ringline_task *t);
 
-/* The handle's task if it is live, NULL otherwise. */
+/* True while the handle is good, whether the task has ended or not. */
 static inline bool rln_task_live(const struct ringline_task *t)
 {
-	return rln_slot_live(&t->slot);
+	return rln_slot_live(&t->slot) && t->held;
 }
 
 static inline struct ringline_task *rln_task_current(void)

@@ -3,8 +3,8 @@
  * A backend without a core around it, for tests of the seam.
  *
  * RINGLINE_TEST_ENGINE says which: epoll (the default), io_uring, or tiny, which is an io_uring with queues of 4 and 8
- * entries and two receive buffers. Every test ends with an audit: as many terminal completions as submissions, all receive
- * buffers home, no block of memory and no descriptor left.
+ * entries and two receive buffers. Every test ends with an audit: as many terminal completions as submissions, all
+ * receive buffers home, no block of memory and no descriptor left.
  */
 #ifndef RLN_TESTS_BACKEND_FIXTURE_H
 #define RLN_TESTS_BACKEND_FIXTURE_H
@@ -176,7 +176,7 @@ static inline void close_pair(const int fd[2])
 	close(fd[1]);
 }
 
-/* --- sockets --------------------------------------------------------------------------------------------------------- */
+/* --- sockets ------------------------------------------------------------------------------------------------------ */
 
 static inline int listen_tcp(struct sockaddr_in *address, int backlog)
 {
@@ -285,7 +285,7 @@ static inline void set_reset(int fd)
 	g_assert_cmpint(setsockopt(fd, SOL_SOCKET, SO_LINGER, &l, sizeof(l)), ==, 0);
 }
 
-/* --- set-up and audit ------------------------------------------------------------------------------------------------ */
+/* --- set-up and audit --------------------------------------------------------------------------------------------- */
 
 static inline const struct rln_backend_ops *engine_ops(void)
 {
@@ -371,7 +371,8 @@ static inline bool fixture_init(void)
 /* A test with its fixture around it; BOTH runs it on a unix and on a TCP connection. */
 #define ONE(name, fn)  { "/backend/" name, fn, NULL }
 #define BOTH(name, fn) \
-	{ "/backend/" name "/unix", fn, GINT_TO_POINTER(PAIR_UNIX) }, { "/backend/" name "/tcp", fn, GINT_TO_POINTER(PAIR_TCP) }
+	{ "/backend/" name "/unix", fn, GINT_TO_POINTER(PAIR_UNIX) }, \
+	{ "/backend/" name "/tcp", fn, GINT_TO_POINTER(PAIR_TCP) }
 
 struct fixture_test {
 	const char *path;

@@ -4,7 +4,7 @@
 
 #define BIG (8u << 20)
 
-/* --- poll and close -------------------------------------------------------------------------------------------------- */
+/* --- poll and close ----------------------------------------------------------------------------------------------- */
 
 static void poll_start(struct request *q, int fd, short events)
 {
@@ -122,7 +122,7 @@ static void close_with_duplicate(gconstpointer data)
 	close(fd[1]);
 }
 
-/* --- re-entry -------------------------------------------------------------------------------------------------------- */
+/* --- re-entry ----------------------------------------------------------------------------------------------------- */
 
 static void echo_again(struct request *q, const struct rln_completion *c)
 {
@@ -272,7 +272,7 @@ static void mixed_batch(gconstpointer data)
 	}
 }
 
-/* --- waiting --------------------------------------------------------------------------------------------------------- */
+/* --- waiting ------------------------------------------------------------------------------------------------------ */
 
 static void deadline(gconstpointer data rln_unused)
 {
@@ -396,7 +396,7 @@ static void interrupted(gconstpointer data rln_unused)
 	sigaction(SIGALRM, &old, NULL);
 }
 
-/* --- other descriptors ----------------------------------------------------------------------------------------------- */
+/* --- other descriptors -------------------------------------------------------------------------------------------- */
 
 static void pipes(gconstpointer data rln_unused)
 {

@@ -4,7 +4,7 @@
 
 #define BIG (8u << 20)
 
-/* --- one op at a time ------------------------------------------------------------------------------------------------ */
+/* --- one op at a time --------------------------------------------------------------------------------------------- */
 
 static void nop(gconstpointer data rln_unused)
 {
@@ -108,8 +108,9 @@ static void recv_cancel(gconstpointer data)
 
 static void bad_descriptor(gconstpointer data rln_unused)
 {
-	static const enum rln_opcode opcode[] = { RLN_OP_RECV, RLN_OP_RECV_POOL, RLN_OP_ACCEPT, RLN_OP_SEND, RLN_OP_POLL,
-						  RLN_OP_CLOSE };
+	static const enum rln_opcode opcode[] = {
+		RLN_OP_RECV, RLN_OP_RECV_POOL, RLN_OP_ACCEPT, RLN_OP_SEND, RLN_OP_POLL, RLN_OP_CLOSE,
+	};
 	struct request q;
 	char buf[4] = "abc";
 	int fd = dup(0);
@@ -261,7 +262,7 @@ static void send_to_nobody(gconstpointer data)
 	g_free(big);
 }
 
-/* --- connect and accept ---------------------------------------------------------------------------------------------- */
+/* --- connect and accept ------------------------------------------------------------------------------------------- */
 
 static void connect_tcp_op(gconstpointer data rln_unused)
 {
@@ -469,7 +470,7 @@ static void accept_no_descriptors(gconstpointer data rln_unused)
 	g_array_free(fds, TRUE);
 }
 
-/* --- receiving into the backend's buffers ---------------------------------------------------------------------------- */
+/* --- receiving into the backend's buffers ------------------------------------------------------------------------- */
 
 static void pool_init(struct request *q, int fd)
 {

@@ -18,7 +18,7 @@ static void reopen(const struct rln_backend_config *cfg)
 	fixture_open(cfg);
 }
 
-/* --- the price of a request ------------------------------------------------------------------------------------------ */
+/* --- the price of a request --------------------------------------------------------------------------------------- */
 
 struct echo {
 	struct request recv;
@@ -94,7 +94,7 @@ static void price_of_idleness(gconstpointer data rln_unused)
 	g_assert_cmpuint(syscalls() - before, <=, 3);
 }
 
-/* --- short reads that do not mean "empty" ---------------------------------------------------------------------------- */
+/* --- short reads that do not mean "empty" ------------------------------------------------------------------------- */
 
 static void receive_exactly(int fd, size_t len)
 {
@@ -131,7 +131,12 @@ static void send_descriptor(int fd, int what)
 		char space[CMSG_SPACE(sizeof(int))];
 	} control;
 	struct iovec iov = { .iov_base = (char[]){ "fd" }, .iov_len = 2 };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control) };
+	struct msghdr msg = {
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = &control,
+		.msg_controllen = sizeof(control),
+	};
 	struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
 
 	memset(&control, 0, sizeof(control));
@@ -189,7 +194,7 @@ static void regular_file(gconstpointer data rln_unused)
 	close_fd(fd);
 }
 
-/* --- buffers --------------------------------------------------------------------------------------------------------- */
+/* --- buffers ------------------------------------------------------------------------------------------------------ */
 
 /* Small reads of one batch share a block. */
 static void buffers_shared(gconstpointer data)
@@ -308,7 +313,7 @@ static void buffers_idle(gconstpointer data rln_unused)
 	g_queue_free(held);
 }
 
-/* --- the table ------------------------------------------------------------------------------------------------------- */
+/* --- the table ---------------------------------------------------------------------------------------------------- */
 
 static void table(gconstpointer data rln_unused)
 {
@@ -331,7 +336,7 @@ static void table(gconstpointer data rln_unused)
 	close(high);
 }
 
-/* --- fallbacks and failures ------------------------------------------------------------------------------------------ */
+/* --- fallbacks and failures --------------------------------------------------------------------------------------- */
 
 static void no_pwait2(gconstpointer data rln_unused)
 {

@@ -208,7 +208,7 @@ static int double_detach(void *arg)
 	g_assert_cmpint(ringline_task_detach(t), ==, -EBADF);
 	g_assert_cmpint(ringline_task_join(t, NULL), ==, -EBADF);
 	g_assert_cmpint(ringline_task_cancel(t), ==, -EBADF);
-	g_assert_true(rln_task_live(t));
+	g_assert_true(rln_slot_live(&t->slot));
 	return 0;
 }
 
