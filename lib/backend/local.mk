@@ -12,11 +12,19 @@ backend_sources = \
 	lib/backend/fdtable.h \
 	lib/backend/readiness.c \
 	lib/backend/readiness.h \
+	lib/backend/registry.c \
+	lib/backend/registry.h \
+	lib/backend/uring.h \
 	$(NULL)
 
 # Only these may name liburing.
 if HAVE_LIBURING
 backend_sources += \
+	lib/backend/uring-bufs.c \
+	lib/backend/uring-cqe.c \
+	lib/backend/uring-probe.c \
+	lib/backend/uring-sqe.c \
+	lib/backend/uring.c \
 	$(NULL)
 endif
 

@@ -27,6 +27,7 @@ int rln_exec_init(struct rln_exec *x, const struct rln_exec_config *config)
 
 	memset(x, 0, sizeof(*x));
 	rln_list_init(&x->runq);
+	rln_list_init(&x->yielded);
 	rln_list_init(&x->deferred);
 	rln_heap_init(&x->timers);
 	rln_mpsc_init(&x->inbox);
@@ -99,7 +100,7 @@ static uint64_t sleep_until(struct rln_exec *x, uint64_t limit)
 {
 	uint64_t next;
 
-	if (!rln_list_empty(&x->runq) || !rln_list_empty(&x->deferred) || !limit)
+	if (!rln_list_empty(&x->runq) || !rln_list_empty(&x->yielded) || !rln_list_empty(&x->deferred) || !limit)
 		return 0;
 	next = rln_timers_next(x);
 	if (next <= x->now)
@@ -127,6 +128,7 @@ int rln_exec_turn(struct rln_exec *x, uint64_t limit)
 	x->now = rln_clock_now(x->clock);
 	rln_waker_drain(x);
 	rln_timers_fire(x);
+	rln_list_splice_tail(&x->runq, &x->yielded);
 	return 0;
 }
 

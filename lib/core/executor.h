@@ -4,7 +4,7 @@
  * asks the backend for completions between the turns.
  *
  *     turn:  run up to `budget` tasks  ->  deferred work  ->  backend wait (sleeps only if nothing is runnable)
- *            ->  inbox  ->  timers
+ *            ->  inbox  ->  timers  ->  tasks that yielded become runnable again
  *
  * Whether to sleep is decided last, from the queues themselves, with the inbox looked at once more after the intention
  * to sleep was made public (waker.c tells why no wake is lost).
@@ -48,6 +48,7 @@ struct rln_exec_config {
 
 struct rln_exec {
 	struct rln_list runq;
+	struct rln_list yielded;          /* joins the run queue behind the completions of this turn */
 	struct ringline_task *current;
 	struct rln_backend *backend;
 	const struct rln_clock *clock;

@@ -176,26 +176,32 @@ static int64_t take_result(struct ringline_op *h)
 	return result;
 }
 
-/* Waits for a claimed handle's terminal result, come what may, and takes it. Returns the cut that was met, or 0. */
-static int await_terminal(struct ringline_op *h, struct ringline_task *t, int64_t *result)
+/* Waits until a claimed handle is done. Returns 0, or unless *shielded* the cut that came first. */
+static int wait_done(struct ringline_op *h, struct ringline_task *t, bool shielded)
 {
-	int cut = 0;
+	struct rln_parker p;
+	struct rln_wait w;
+	int r = 0;
 
-	if (rln_handle_pending(h)) {
-		struct rln_parker p;
-		struct rln_wait w;
+	if (!rln_handle_pending(h))
+		return 0;
+	rln_parker_init(&p, t);
+	rln_wait_arm(&w, &p, &h->waiters);
+	if (shielded)
+		rln_park_shielded(&p);
+	else
+		r = rln_park(&p);
+	rln_wait_disarm(&w);
+	return r;
+}
 
-		rln_parker_init(&p, t);
-		rln_wait_arm(&w, &p, &h->waiters);
-		cut = rln_park(&p);
-		if (cut) {
-			h->kind->cancel(h);
-			rln_park_shielded(&p);
-		}
-		rln_wait_disarm(&w);
-	}
-	*result = take_result(h);
-	return cut;
+static void cancel_pending(struct ringline_op **ops, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		if (ops[i] && rln_handle_pending(ops[i]))
+			ops[i]->kind->cancel(ops[i]);
 }
 
 /* The calling task if it may park. */
@@ -210,7 +216,6 @@ static int waiter(struct ringline_task **ret, const char *call)
 int64_t ringline_op_await(struct ringline_op *op)
 {
 	struct ringline_task *t;
-	int64_t result;
 	int r;
 
 	r = waiter(&t, __func__);
@@ -218,40 +223,42 @@ int64_t ringline_op_await(struct ringline_op *op)
 		r = claim(op, __func__);
 	if (r < 0)
 		return r;
-	await_terminal(op, t, &result);
-	return result;
+	if (wait_done(op, t, false) < 0) {
+		cancel_pending(&op, 1);
+		(void)wait_done(op, t, true);
+	}
+	return take_result(op);
 }
 
 int ringline_op_await_all(struct ringline_op **ops, size_t n, int64_t *results)
 {
 	struct ringline_task *t;
 	ssize_t claimed;
-	int first_cut = 0;
+	int cut;
 	size_t i;
 
-	first_cut = waiter(&t, __func__);
-	if (first_cut < 0)
-		return first_cut;
+	cut = waiter(&t, __func__);
+	if (cut < 0)
+		return cut;
 	claimed = claim_all(ops, n, __func__);
 	if (claimed < 0)
 		return (int)claimed;
 
 	for (i = 0; i < n; i++) {
 		int64_t result = 0;
-		int cut = ops[i] ? await_terminal(ops[i], t, &result) : 0;
-		size_t rest;
 
-		/* the first cut cancels all that is left at once rather than one after the other */
-		for (rest = i + 1; cut && !first_cut && rest < n; rest++)
-			if (ops[rest] && rln_handle_pending(ops[rest]))
-				ops[rest]->kind->cancel(ops[rest]);
-		if (!first_cut)
-			first_cut = cut;
+		/* the first cut cancels all that is left, at once rather than one after the other */
+		if (ops[i] && !cut && (cut = wait_done(ops[i], t, false)) < 0)
+			cancel_pending(ops + i, n - i);
+		if (ops[i]) {
+			(void)wait_done(ops[i], t, true);
+			result = take_result(ops[i]);
+		}
 		if (results)
 			results[i] = result;
 		ops[i] = NULL;
 	}
-	return first_cut;
+	return cut;
 }
 
 static ssize_t first_done(struct ringline_op **ops, size_t n)

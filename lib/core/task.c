@@ -45,6 +45,7 @@ static void task_init(struct rln_exec *x, struct ringline_task *t, const struct 
 	t->held = false;
 	t->failed = false;
 	t->cuttable = false;
+	t->yielding = false;
 	copy_name(t, how->name ? how->name : x->current ? x->current->name : "task");
 	rln_scope_init(&t->base, how->scope, t, RLN_SCOPE_BASE | RINGLINE_SCOPE_COLLECT);
 	t->scope = &t->base;
@@ -145,7 +146,7 @@ void rln_task_run(struct ringline_task *t)
 		task_ended(x, t);
 	} else if (t->state == RLN_TASK_RUNNING_NOTIFIED) {
 		t->state = RLN_TASK_QUEUED;
-		rln_list_add_tail(&x->runq, &t->link);
+		rln_list_add_tail(t->yielding ? &x->yielded : &x->runq, &t->link);
 	} else {
 		t->state = RLN_TASK_IDLE;
 	}
@@ -248,6 +249,8 @@ int ringline_yield(void)
 	if (!self->fiber)
 		return -EDEADLK;
 	rln_task_wake(self);
+	self->yielding = true;
 	rln_task_suspend(self);
+	self->yielding = false;
 	return self->scope->reason;
 }

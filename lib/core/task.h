@@ -54,6 +54,7 @@ struct ringline_task {
 	bool held;                        /* the handle was neither joined nor detached */
 	bool failed;                      /* it returned an error, and not for having been cut */
 	bool cuttable;                    /* parked, and a cut must wake it */
+	bool yielding;                    /* goes behind the completions, not only behind the other tasks */
 	char name[RINGLINE_TASK_NAME_SIZE];
 };
 

@@ -80,6 +80,7 @@ struct fixture {
 	struct fake_backend *f;
 	struct rln_exec x;
 	uint64_t mem;             /* live blocks before */
+	bool shares_memory;       /* other threads allocate, too: the test counts the blocks itself */
 	uint64_t turn_limit;      /* a schedule that takes more turns never ends */
 	GString *trace;           /* for tests that check an order */
 	_Atomic uint32_t log_lines;

@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Receive buffers provided to the kernel.
+ *
+ * Where the kernel has incremental buffers (6.12) a few large ones are shared by all connections: each completion carves
+ * its bytes off the current one, and F_BUF_MORE says that the kernel goes on writing to it. Otherwise each completion uses
+ * up one small buffer. A buffer has one reference for the kernel and one per completion that was delivered; when the last
+ * is gone it is stacked, and all that were stacked go back to the kernel in one batch before the next enter.
+ *
+ * The address space for the limit is reserved at once and touched as the pool grows. It grows when a receive finds no
+ * buffer, by as much again. At the limit receives starve: they wait in a queue, and only buffers that came back arm them
+ * again, no more of them than there are buffers. (An immediate retry would spin; arming all would make all but a few fail
+ * once more.) They are armed to poll first, because a receive that tries at once on a quiet socket would take -ENOBUFS for
+ * an answer to a question it did not have.
+ *
+ * Invariant: in_kernel + nreturned + those referenced by receivers only == total.
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "backend/uring.h"
+#include "base/fault.h"
+#include "base/log.h"
+#include "base/mem.h"
+
+#define INC_SIZE     (256u * 1024)
+#define INC_COUNT    8u
+#define PLAIN_SIZE   (16u * 1024)
+#define PLAIN_COUNT  64u
+#define LIMIT_BYTES  (UINT64_C(16) << 20)
+#define ENTRIES_MAX  32768u
+
+static struct rln_uring *uring_of(struct rln_buf *b)
+{
+	return b->home;
+}
+
+/* The last reference is gone. */
+static void release(struct rln_buf *b)
+{
+	struct rln_uring_bufs *p = &uring_of(b)->bufs;
+
+	p->returned[p->nreturned++] = b->id;
+}
+
+static void give(struct rln_uring_bufs *p, uint32_t id, int offset)
+{
+	struct rln_buf *b = &p->buf[id];
+
+	b->refs = 1;              /* the kernel's */
+	b->used = 0;
+	io_uring_buf_ring_add(p->ring, b->mem, b->size, (unsigned short)id, (int)(p->entries - 1), offset);
+}
+
+static void publish(struct rln_uring *u, uint32_t given)
+{
+	io_uring_buf_ring_advance(u->bufs.ring, (int)given);
+	u->bufs.in_kernel += given;
+	atomic_store_explicit(&u->base.stats.bufs_free, u->bufs.in_kernel, memory_order_relaxed);
+}
+
+/* Puts *n* new buffers into use. */
+static void add(struct rln_uring *u, uint32_t n)
+{
+	struct rln_uring_bufs *p = &u->bufs;
+	uint32_t i;
+
+	for (i = 0; i < n; i++) {
+		uint32_t id = p->total++;
+
+		p->buf[id] = (struct rln_buf){
+			.mem = p->mem + (size_t)id * p->size, .size = p->size, .id = id, .release = release, .home = u };
+		give(p, id, (int)i);
+	}
+	publish(u, n);
+	atomic_store_explicit(&u->base.stats.bufs_total, p->total, memory_order_relaxed);
+}
+
+bool rln_uring_bufs_grow(struct rln_uring *u)
+{
+	struct rln_uring_bufs *p = &u->bufs;
+	uint32_t n = rln_min(p->total, p->limit - p->total);
+
+	if (n)
+		add(u, n);
+	return n > 0;
+}
+
+bool rln_uring_bufs_scarce(const struct rln_uring *u)
+{
+	return u->bufs.total == u->bufs.limit && u->bufs.in_kernel * 4 < u->bufs.limit;
+}
+
+static void arm_starved(struct rln_uring *u)
+{
+	uint32_t n = u->bufs.in_kernel;
+	struct rln_list *node;
+
+	while (n-- && (node = rln_list_pop(&u->starved))) {
+		rln_stat_add(&u->base.stats.rearms, 1);
+		rln_uring_issue(u, rln_list_entry(node, struct rln_op, link), true);
+	}
+}
+
+void rln_uring_bufs_replenish(struct rln_uring *u)
+{
+	struct rln_uring_bufs *p = &u->bufs;
+	uint32_t n = p->nreturned;
+	uint32_t i;
+
+	if (!n)
+		return;
+	for (i = 0; i < n; i++)
+		give(p, p->returned[i], (int)i);
+	p->nreturned = 0;
+	publish(u, n);
+	if (!rln_list_empty(&u->starved))
+		arm_starved(u);
+}
+
+void rln_uring_bufs_take(struct rln_uring *u, uint32_t cqe_flags, uint32_t n, struct rln_completion *c)
+{
+	struct rln_uring_bufs *p = &u->bufs;
+	struct rln_buf *b = &p->buf[cqe_flags >> IORING_CQE_BUFFER_SHIFT];
+
+	c->buf = rln_buf_ref(b);
+	c->data = b->mem + b->used;
+	b->used += n;
+	if (p->incremental && (cqe_flags & RLN_CQE_F_BUF_MORE))
+		return;
+	p->in_kernel--;
+	atomic_store_explicit(&u->base.stats.bufs_free, p->in_kernel, memory_order_relaxed);
+	b->refs--;                /* the kernel's; the receiver's is there */
+}
+
+/* Set-up */
+
+static uint32_t power_of_two(uint32_t n)
+{
+	uint32_t p = 1;
+
+	while (p < n)
+		p *= 2;
+	return p;
+}
+
+static int register_ring(struct rln_uring *u, uint16_t flags)
+{
+	struct io_uring_buf_reg reg = {
+		.ring_addr = (uint64_t)(uintptr_t)u->bufs.ring,
+		.ring_entries = u->bufs.entries,
+		.bgid = RLN_BUF_GROUP,
+		.pad = flags,             /* the header of liburing 2.3 does not call it flags yet */
+	};
+	int error = rln_fault(RLN_FAULT_RING_REGISTER);
+
+	return error ? -error : io_uring_register_buf_ring(&u->ring, &reg, 0);
+}
+
+static void *map(size_t size)
+{
+	void *p;
+
+	if (rln_fault(RLN_FAULT_MMAP))
+		return NULL;
+	p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (p == MAP_FAILED)
+		return NULL;
+	madvise(p, size, MADV_DONTFORK);
+	return p;
+}
+
+/* How many buffers of what size, for the kind of buffers the kernel has. */
+static uint32_t geometry(struct rln_uring_bufs *p, const struct rln_backend_config *cfg)
+{
+	uint64_t bytes = cfg->buf_limit ? cfg->buf_limit : LIMIT_BYTES;
+	uint32_t count = cfg->buf_count ? cfg->buf_count : p->incremental ? INC_COUNT : PLAIN_COUNT;
+	uint64_t limit;
+
+	p->size = cfg->buf_size ? cfg->buf_size : p->incremental ? INC_SIZE : PLAIN_SIZE;
+	limit = rln_min(bytes / p->size, ENTRIES_MAX);
+	p->limit = (uint32_t)rln_max(limit, 1u);
+	return rln_min(count, p->limit);
+}
+
+static int allocate(struct rln_uring_bufs *p)
+{
+	p->mem = map((size_t)p->limit * p->size);
+	p->buf = rln_mem_alloc(p->limit * sizeof(*p->buf));
+	p->returned = rln_mem_alloc(p->limit * sizeof(*p->returned));
+	return p->mem && p->buf && p->returned ? 0 : -ENOMEM;
+}
+
+/* The ring of buffer addresses: room for the limit of small buffers, which are more than large ones. */
+static int map_ring(struct rln_uring_bufs *p)
+{
+	p->entries = power_of_two(p->limit);
+	p->ring_size = p->entries * sizeof(struct io_uring_buf);
+	p->ring = map(p->ring_size);
+	if (!p->ring)
+		return -ENOMEM;
+	io_uring_buf_ring_init(p->ring);
+	return 0;
+}
+
+static void unmap_ring(struct rln_uring_bufs *p)
+{
+	if (p->ring)
+		munmap(p->ring, p->ring_size);
+	p->ring = NULL;
+}
+
+static int open_ring(struct rln_uring *u, const struct rln_backend_config *cfg, bool incremental, uint32_t *count)
+{
+	struct rln_uring_bufs *p = &u->bufs;
+	int r;
+
+	p->incremental = incremental;
+	*count = geometry(p, cfg);
+	r = map_ring(p);
+	if (r == 0)
+		r = register_ring(u, incremental ? RLN_PBUF_RING_INC : 0);
+	if (r < 0)
+		unmap_ring(p);
+	return r;
+}
+
+int rln_uring_bufs_init(struct rln_uring *u, const struct rln_backend_config *cfg)
+{
+	uint32_t count;
+	int r = -EINVAL;
+
+	if (!(cfg->disabled & RLN_FEATURE_INC))
+		r = open_ring(u, cfg, true, &count);
+	if (r == -EINVAL)
+		r = open_ring(u, cfg, false, &count);
+	if (r == 0)
+		r = allocate(&u->bufs);
+	if (r == 0)
+		add(u, count);
+	return r;
+}
+
+/* Bytes that somebody still holds at the end keep their memory: a leak is better than a dangling pointer. */
+static bool lent(const struct rln_uring_bufs *p)
+{
+	uint32_t i;
+
+	for (i = 0; i < p->total; i++)
+		if (p->buf[i].refs > 1)
+			return true;
+	return p->in_kernel + p->nreturned < p->total;
+}
+
+void rln_uring_bufs_fini(struct rln_uring *u)
+{
+	struct rln_uring_bufs *p = &u->bufs;
+
+	if (p->ring) {
+		io_uring_unregister_buf_ring(&u->ring, RLN_BUF_GROUP);
+		unmap_ring(p);
+	}
+	if (p->buf && lent(p)) {
+		rln_log(RLN_LOG_ERROR, "receive buffers are held after the end of their worker");
+		return;
+	}
+	if (p->mem)
+		munmap(p->mem, (size_t)p->limit * p->size);
+	rln_mem_free(p->buf);
+	rln_mem_free(p->returned);
+}

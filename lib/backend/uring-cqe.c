@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Completion entries to results.
+ *
+ * A completion either ends the op (no F_MORE), or is one of several, or is no result at all:
+ *
+ *   -EINTR, -ERESTART*   the op goes in again
+ *   -EAGAIN              the kernel polls for it, then it goes in again
+ *   -ECANCELED           that nobody asked for (a worker thread of the kernel could not be made): it goes in again
+ *   -ENOBUFS             a receive without a buffer: it starves until one comes back
+ *   -ENOTSOCK            a pipe or a terminal: it goes in again as a read or a write
+ *   data, no F_MORE      a multishot that the kernel ended for reasons of its own: armed again, its owner sees F_MORE
+ *
+ * Whoever asked for a cancel gets bytes that were moved rather than the cancellation.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "backend/uring.h"
+
+/* The kernel's restart codes, which leak out of interrupted work. */
+#define ERESTART_FIRST 512
+
+static void complete(struct rln_op *op, int64_t res, uint32_t flags)
+{
+	struct rln_completion c = { .res = res, .flags = flags };
+
+	if (!(flags & RLN_C_MORE))
+		rln_uring_set_place(op, RLN_URING_IDLE);
+	rln_op_complete(op, &c);
+}
+
+void rln_uring_finish(struct rln_uring *u, struct rln_op *op, int64_t result)
+{
+	rln_uring_set_place(op, RLN_URING_FINISHED);
+	op->progress = (uint64_t)result;
+	rln_list_add_tail(&u->finished, &op->link);
+}
+
+/* What a delivery finishes in turn is delivered by the next wait. */
+unsigned int rln_uring_deliver_finished(struct rln_uring *u)
+{
+	struct rln_list batch;
+	struct rln_list *node;
+	unsigned int n = 0;
+
+	rln_list_init(&batch);
+	rln_list_splice_tail(&batch, &u->finished);
+	for (; (node = rln_list_pop(&batch)); n++) {
+		struct rln_op *op = rln_list_entry(node, struct rln_op, link);
+
+		complete(op, (int64_t)op->progress, 0);
+	}
+	return n;
+}
+
+static bool cancelled(const struct rln_op *op)
+{
+	return op->flags & RLN_OPF_CANCELLED;
+}
+
+/* Bytes that were moved before something ended the op early, else that something. */
+static int64_t moved_or(const struct rln_op *op, int res)
+{
+	return op->progress ? (int64_t)op->progress : res;
+}
+
+static uint32_t poll_events(const struct rln_op *op)
+{
+	switch (op->opcode) {
+	case RLN_OP_SEND:
+	case RLN_OP_SENDMSG:
+	case RLN_OP_CONNECT:
+		return POLLOUT;
+	default:
+		return POLLIN;
+	}
+}
+
+static bool is_transfer(const struct rln_op *op)
+{
+	return op->opcode == RLN_OP_RECV || op->opcode == RLN_OP_RECV_POOL || op->opcode == RLN_OP_SEND ||
+	       op->opcode == RLN_OP_SENDMSG;
+}
+
+static void starve(struct rln_uring *u, struct rln_op *op)
+{
+	rln_stat_add(&u->base.stats.starved, 1);
+	if (rln_uring_bufs_grow(u)) {
+		rln_uring_issue(u, op, false);
+		return;
+	}
+	rln_uring_set_place(op, RLN_URING_STARVED);
+	rln_list_add_tail(&u->starved, &op->link);
+}
+
+/* True if the error was no result: the op is on its way again. */
+static bool retried(struct rln_uring *u, struct rln_op *op, int res)
+{
+	if (cancelled(op) || op->opcode == RLN_OP_CLOSE)
+		return false;
+	if (res == -ENOBUFS && op->opcode == RLN_OP_RECV_POOL) {
+		starve(u, op);
+	} else if (res == -EAGAIN || (op->opcode == RLN_OP_CONNECT && (res == -EINPROGRESS || res == -EALREADY))) {
+		rln_uring_issue_poll(u, op, poll_events(op));
+	} else if (res == -ENOTSOCK && is_transfer(op) && !(op->backend_state & RLN_URING_NOSOCK)) {
+		op->backend_state |= RLN_URING_NOSOCK;
+		rln_uring_issue(u, op, false);
+	} else if (res == -EINTR || res == -ECANCELED || res <= -ERESTART_FIRST) {
+		rln_uring_issue(u, op, false);
+	} else {
+		return false;
+	}
+	return true;
+}
+
+/* An early end that was asked for may show as any of several errors. */
+static int normalise(const struct rln_op *op, int res)
+{
+	if (cancelled(op) && (res == -EINTR || res == -EAGAIN || res == -ENOBUFS || res <= -ERESTART_FIRST))
+		return -ECANCELED;
+	return res;
+}
+
+/* A receive into provided buffers delivered *n* bytes. */
+static void pool_data(struct rln_uring *u, struct rln_op *op, const struct io_uring_cqe *cqe)
+{
+	bool more = cqe->flags & IORING_CQE_F_MORE;
+	struct rln_completion c = { .res = cqe->res };
+
+	rln_uring_bufs_take(u, cqe->flags, (uint32_t)cqe->res, &c);
+	if (!more && !cancelled(op) && !(op->flags & RLN_OPF_ONESHOT)) {
+		rln_stat_add(&u->base.stats.rearms, 1);
+		rln_uring_issue(u, op, false);
+		more = true;
+	}
+	if (more)
+		c.flags |= RLN_C_MORE;
+	else
+		rln_uring_set_place(op, RLN_URING_IDLE);
+	if (rln_uring_bufs_scarce(u))
+		c.flags |= RLN_C_SCARCE;
+	rln_op_complete(op, &c);
+}
+
+/* A buffer that came with no bytes to deliver goes straight back. */
+static void drop_buffer(struct rln_uring *u, const struct io_uring_cqe *cqe)
+{
+	struct rln_completion c = { 0 };
+
+	if (!(cqe->flags & IORING_CQE_F_BUFFER))
+		return;
+	rln_uring_bufs_take(u, cqe->flags, cqe->res > 0 ? (uint32_t)cqe->res : 0, &c);
+	rln_buf_unref(c.buf);
+}
+
+static void polled(struct rln_uring *u, struct rln_op *op, int res)
+{
+	socklen_t size = sizeof(res);
+
+	if (cancelled(op) || (res < 0 && res != -EINTR)) {
+		complete(op, moved_or(op, normalise(op, res < 0 ? res : -ECANCELED)), 0);
+		return;
+	}
+	if (op->opcode != RLN_OP_CONNECT) {
+		rln_uring_issue(u, op, false);
+		return;
+	}
+	if (getsockopt(op->fd, SOL_SOCKET, SO_ERROR, &res, &size) < 0)
+		res = errno;
+	complete(op, -res, 0);
+}
+
+static void sent(struct rln_op *op, int res)
+{
+	if (res > 0)
+		op->progress += (uint64_t)res;
+	complete(op, moved_or(op, res), 0);
+}
+
+static void op_completed(struct rln_uring *u, struct rln_op *op, const struct io_uring_cqe *cqe)
+{
+	bool more = cqe->flags & IORING_CQE_F_MORE;
+
+	if (rln_uring_place(op) == RLN_URING_POLLING) {
+		polled(u, op, cqe->res);
+	} else if (op->opcode == RLN_OP_RECV_POOL && cqe->res > 0) {
+		pool_data(u, op, cqe);
+	} else {
+		drop_buffer(u, cqe);
+		if (!more && cqe->res < 0 && retried(u, op, cqe->res))
+			return;
+		if (op->opcode == RLN_OP_SEND || op->opcode == RLN_OP_SENDMSG)
+			sent(op, normalise(op, cqe->res));
+		else
+			complete(op, normalise(op, cqe->res), more ? RLN_C_MORE : 0);
+	}
+}
+
+/* Nobody is left to take what the completion carries. */
+static void unknown(struct rln_uring *u, const struct io_uring_cqe *cqe)
+{
+	rln_stat_add(&u->base.stats.unknown, 1);
+	drop_buffer(u, cqe);
+}
+
+void rln_uring_dispatch(struct rln_uring *u, const struct io_uring_cqe *cqe)
+{
+	struct rln_op *op;
+
+	if (cqe->user_data == RLN_UD_WAKE) {
+		u->wake_armed = false;
+		return;
+	}
+	if (cqe->user_data < RLN_UD_INTERNAL)
+		return;
+	op = (struct rln_op *)(uintptr_t)(cqe->user_data & ~(uint64_t)(RLN_UD_INTERNAL - 1));
+	if (op->state != RLN_OP_INFLIGHT || rln_uring_user_data(op) != cqe->user_data ||
+	    (rln_uring_place(op) != RLN_URING_RING && rln_uring_place(op) != RLN_URING_POLLING)) {
+		unknown(u, cqe);
+		return;
+	}
+	if (!(cqe->flags & IORING_CQE_F_MORE))
+		rln_list_del(&op->link);   /* from the cancels that wait for an entry, if it is there */
+	op_completed(u, op, cqe);
+}

@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Operations to submission entries.
+ *
+ * The queue is never full to a caller: a full one is flushed by an enter that does not wait, and if the kernel takes
+ * nothing now (its completion queue has overflowed) the op goes to the backlog, which the next wait empties first, in
+ * order. Cancels that find no entry wait in a list of their own.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <sys/socket.h>
+
+#include "backend/uring.h"
+
+/* The kernel's limit for one transfer (MAX_RW_COUNT). */
+#define TRANSFER_MAX 0x7ffff000u
+
+struct io_uring_sqe *rln_uring_sqe(struct rln_uring *u)
+{
+	struct io_uring_sqe *sqe = io_uring_get_sqe(&u->ring);
+
+	if (sqe)
+		return sqe;
+	rln_stat_add(&u->base.stats.sq_flushes, 1);
+	rln_stat_add(&u->base.stats.syscalls, 1);
+	if (rln_uring_enter(&u->ring, u->enter_flags, 0, 0, NULL) < 0)
+		return NULL;
+	return io_uring_get_sqe(&u->ring);
+}
+
+static unsigned int transfer(const struct rln_op *op)
+{
+	uint64_t left = op->len - op->progress;
+
+	return (unsigned int)rln_min(left, TRANSFER_MAX);
+}
+
+static void prep_recv_pool(const struct rln_uring *u, struct io_uring_sqe *sqe, const struct rln_op *op, bool first_poll)
+{
+	if (op->backend_state & RLN_URING_NOSOCK) {
+		io_uring_prep_read(sqe, op->fd, NULL, 0, (uint64_t)-1);
+	} else {
+		io_uring_prep_recv(sqe, op->fd, NULL, 0, 0);
+		if (u->multishot && !(op->flags & RLN_OPF_ONESHOT))
+			sqe->ioprio |= IORING_RECV_MULTISHOT;
+		if (first_poll)
+			sqe->ioprio |= IORING_RECVSEND_POLL_FIRST;
+	}
+	sqe->flags |= IOSQE_BUFFER_SELECT;
+	sqe->buf_group = RLN_BUF_GROUP;
+}
+
+static void prep_send(struct io_uring_sqe *sqe, const struct rln_op *op)
+{
+	const char *from = (const char *)op->ptr + op->progress;
+
+	if (op->backend_state & RLN_URING_NOSOCK)
+		io_uring_prep_write(sqe, op->fd, from, transfer(op), (uint64_t)-1);
+	else
+		io_uring_prep_send(sqe, op->fd, from, transfer(op), MSG_WAITALL | MSG_NOSIGNAL);
+}
+
+static void prep_sendmsg(struct io_uring_sqe *sqe, const struct rln_op *op)
+{
+	const struct msghdr *m = op->ptr;
+
+	if (op->backend_state & RLN_URING_NOSOCK)
+		io_uring_prep_writev(sqe, op->fd, m->msg_iov, (unsigned int)m->msg_iovlen, (uint64_t)-1);
+	else
+		io_uring_prep_sendmsg(sqe, op->fd, m, MSG_WAITALL | MSG_NOSIGNAL);
+}
+
+static void prep_recv(struct io_uring_sqe *sqe, const struct rln_op *op)
+{
+	if (op->backend_state & RLN_URING_NOSOCK)
+		io_uring_prep_read(sqe, op->fd, op->ptr, transfer(op), (uint64_t)-1);
+	else
+		io_uring_prep_recv(sqe, op->fd, op->ptr, transfer(op), 0);
+}
+
+static void prep_accept(const struct rln_uring *u, struct io_uring_sqe *sqe, const struct rln_op *op)
+{
+	if (u->multishot && !(op->flags & RLN_OPF_ONESHOT))
+		io_uring_prep_multishot_accept(sqe, op->fd, NULL, NULL, SOCK_CLOEXEC);
+	else
+		io_uring_prep_accept(sqe, op->fd, NULL, NULL, SOCK_CLOEXEC);
+}
+
+static void prep(const struct rln_uring *u, struct io_uring_sqe *sqe, const struct rln_op *op, bool first_poll)
+{
+	switch (op->opcode) {
+	case RLN_OP_ACCEPT:
+		prep_accept(u, sqe, op);
+		break;
+	case RLN_OP_CONNECT:
+		io_uring_prep_connect(sqe, op->fd, op->ptr, (socklen_t)op->len);
+		break;
+	case RLN_OP_RECV:
+		prep_recv(sqe, op);
+		break;
+	case RLN_OP_RECV_POOL:
+		prep_recv_pool(u, sqe, op, first_poll);
+		break;
+	case RLN_OP_SEND:
+		prep_send(sqe, op);
+		break;
+	case RLN_OP_SENDMSG:
+		prep_sendmsg(sqe, op);
+		break;
+	case RLN_OP_POLL:
+		io_uring_prep_poll_add(sqe, op->fd, (unsigned int)op->arg);
+		break;
+	case RLN_OP_CLOSE:
+		io_uring_prep_close(sqe, op->fd);
+		break;
+	default:
+		io_uring_prep_nop(sqe);
+		break;
+	}
+}
+
+/* Gives the submission a tag of its own; 0 is never used. */
+static void tag(struct rln_uring *u, struct rln_op *op, struct io_uring_sqe *sqe)
+{
+	u->tag = u->tag == RLN_URING_TAGS ? 1 : u->tag + 1;
+	op->backend_state = (uint8_t)((op->backend_state & ~(RLN_URING_TAGS << RLN_URING_TAG_SHIFT)) |
+	                              u->tag << RLN_URING_TAG_SHIFT);
+	io_uring_sqe_set_data64(sqe, rln_uring_user_data(op));
+}
+
+static void put_off(struct rln_uring *u, struct rln_op *op)
+{
+	rln_uring_set_place(op, RLN_URING_BACKLOG);
+	rln_list_add_tail(&u->backlog, &op->link);
+}
+
+void rln_uring_issue(struct rln_uring *u, struct rln_op *op, bool first_poll)
+{
+	struct io_uring_sqe *sqe = rln_list_empty(&u->backlog) ? rln_uring_sqe(u) : NULL;
+
+	if (!sqe) {
+		put_off(u, op);
+		return;
+	}
+	prep(u, sqe, op, first_poll);
+	tag(u, op, sqe);
+	rln_uring_set_place(op, RLN_URING_RING);
+}
+
+void rln_uring_issue_poll(struct rln_uring *u, struct rln_op *op, uint32_t events)
+{
+	struct io_uring_sqe *sqe = rln_uring_sqe(u);
+
+	if (!sqe) {
+		put_off(u, op);
+		return;
+	}
+	io_uring_prep_poll_add(sqe, op->fd, events);
+	tag(u, op, sqe);
+	rln_uring_set_place(op, RLN_URING_POLLING);
+}
+
+void rln_uring_submit(struct rln_backend *b, struct rln_op *op)
+{
+	op->backend_state = RLN_URING_IDLE;
+	rln_uring_issue(rln_uring_of(b), op, false);
+}
+
+/* Cancelling */
+
+static bool submit_cancel(struct rln_uring *u, const struct rln_op *op)
+{
+	struct io_uring_sqe *sqe = rln_uring_sqe(u);
+
+	if (!sqe)
+		return false;
+	io_uring_prep_cancel64(sqe, rln_uring_user_data(op), 0);
+	io_uring_sqe_set_data64(sqe, RLN_UD_IGNORED);
+	sqe->flags |= IOSQE_CQE_SKIP_SUCCESS;
+	return true;
+}
+
+void rln_uring_cancel(struct rln_backend *b, struct rln_op *op)
+{
+	struct rln_uring *u = rln_uring_of(b);
+
+	switch (rln_uring_place(op)) {
+	case RLN_URING_BACKLOG:
+	case RLN_URING_STARVED:
+		rln_list_del(&op->link);
+		rln_uring_finish(u, op, op->progress ? (int64_t)op->progress : -ECANCELED);
+		break;
+	case RLN_URING_RING:
+	case RLN_URING_POLLING:
+		if (!submit_cancel(u, op))
+			rln_list_add_tail(&u->cancels, &op->link);
+		break;
+	default:
+		break;            /* its result is on the way */
+	}
+}
+
+void rln_uring_flush_waiting(struct rln_uring *u)
+{
+	struct rln_list batch;
+	struct rln_list *node;
+
+	while ((node = rln_list_first(&u->cancels))) {
+		if (!submit_cancel(u, rln_list_entry(node, struct rln_op, link)))
+			return;
+		rln_list_del(node);
+	}
+	rln_list_init(&batch);
+	rln_list_splice_tail(&batch, &u->backlog);
+	while ((node = rln_list_pop(&batch))) {
+		rln_uring_issue(u, rln_list_entry(node, struct rln_op, link), false);
+		if (!rln_list_empty(&u->backlog)) {
+			rln_list_splice_tail(&u->backlog, &batch);
+			return;
+		}
+	}
+}

@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The io_uring backend: set-up, waiting, tear-down.
+ *
+ * The ring has one issuer and runs its completions when that issuer asks (SINGLE_ISSUER, DEFER_TASKRUN), so nothing
+ * happens behind the worker's back and a whole turn's submissions and completions cost one system call. The enter is made
+ * here rather than by liburing's helpers, because they cannot pass every flag and do not tell how many calls they made.
+ *
+ * A wait:  what waits for submission entries goes in  ->  returned buffers go to the kernel, starved receives are armed
+ *          ->  results known without the kernel are delivered  ->  enter  ->  completions are delivered one by one
+ *
+ * Each completion entry is copied and released before it is delivered: a callback may submit, which may enter.
+ *
+ * Tear-down is orderly, because the kernel's own is asynchronous and would keep a listening port bound: the wake-up read,
+ * the only operation left, is cancelled and waited for before anything is unmapped.
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "backend/uring.h"
+#include "base/fault.h"
+#include "base/mem.h"
+#include "ringline/common.h"
+
+#define SQ_ENTRIES      256u
+#define CQ_ENTRIES      1024u
+#define SQ_SMALL        64u
+#define CQ_SMALL        256u
+#define IOWQ_WORKERS    16u
+#define MAX_SKIPPED     16u
+
+/* Set-up */
+
+static int try_setup(struct io_uring *ring, uint32_t sq, uint32_t cq)
+{
+	struct io_uring_params p = {
+		.flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_SUBMIT_ALL |
+		         IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP,
+		.cq_entries = cq,
+	};
+	int error = rln_fault(RLN_FAULT_RING_SETUP);
+
+	return error ? -error : io_uring_queue_init_params(sq, ring, &p);
+}
+
+/* Memory for rings may be bounded per user, and is credited back late: smaller, then once more after a moment. */
+static int setup_with_retries(struct io_uring *ring, uint32_t sq, uint32_t cq)
+{
+	static const struct timespec moment = { .tv_nsec = 10 * (long)RLN_NSEC_PER_MSEC };
+	int r = try_setup(ring, sq, cq);
+
+	if (r == -ENOMEM && (sq > SQ_SMALL || cq > CQ_SMALL)) {
+		sq = rln_min(sq, SQ_SMALL);
+		cq = rln_min(cq, CQ_SMALL);
+		r = try_setup(ring, sq, cq);
+	}
+	if (r == -ENOMEM) {
+		nanosleep(&moment, NULL);
+		r = try_setup(ring, sq, cq);
+	}
+	return r;
+}
+
+int rln_uring_setup(struct io_uring *ring, const struct rln_backend_config *cfg, unsigned int *enter_flags)
+{
+	unsigned int workers[2] = { IOWQ_WORKERS, IOWQ_WORKERS };
+	uint32_t sq = cfg->sq_entries ? cfg->sq_entries : SQ_ENTRIES;
+	uint32_t cq = cfg->cq_entries ? cfg->cq_entries : rln_max(CQ_ENTRIES, 4 * sq);
+	int r;
+
+	*enter_flags = 0;
+	r = setup_with_retries(ring, sq, cq);
+	if (r < 0)
+		return r;
+	io_uring_ring_dontfork(ring);
+	io_uring_register_iowq_max_workers(ring, workers);   /* older kernels do without the bound */
+	if ((ring->features & RLN_FEAT_NO_IOWAIT) && !(cfg->disabled & RLN_FEATURE_NO_IOWAIT))
+		*enter_flags |= RLN_ENTER_NO_IOWAIT;
+	if (!(cfg->disabled & RLN_FEATURE_RING_FD) && io_uring_register_ring_fd(ring) == 1)
+		*enter_flags |= IORING_ENTER_REGISTERED_RING;
+	return 0;
+}
+
+/* Entering */
+
+/* Publishes the entries that were filled in; the number the kernel has not taken yet. */
+static unsigned int publish(struct io_uring *ring)
+{
+	struct io_uring_sq *sq = &ring->sq;
+	unsigned int mask = *sq->kring_mask;
+	unsigned int tail = *sq->ktail;
+
+	for (; sq->sqe_head != sq->sqe_tail; sq->sqe_head++)
+		sq->array[tail++ & mask] = sq->sqe_head & mask;
+	io_uring_smp_store_release(sq->ktail, tail);
+	return tail - io_uring_smp_load_acquire(sq->khead);
+}
+
+int rln_uring_enter(struct io_uring *ring, unsigned int enter_flags, unsigned int want, unsigned int flags,
+                    struct __kernel_timespec *ts)
+{
+	struct io_uring_getevents_arg arg = { .ts = (uint64_t)(uintptr_t)ts };
+	int error = rln_fault(RLN_FAULT_RING_ENTER);
+
+	if (error)
+		return -error;
+	if (ts)
+		return io_uring_enter2((unsigned int)ring->enter_ring_fd, publish(ring), want,
+		                       flags | enter_flags | IORING_ENTER_EXT_ARG, (sigset_t *)&arg, sizeof(arg));
+	return io_uring_enter2((unsigned int)ring->enter_ring_fd, publish(ring), want, flags | enter_flags, NULL, 0);
+}
+
+/* Opening and closing */
+
+static void close_parts(struct rln_uring *u)
+{
+	rln_uring_bufs_fini(u);
+	io_uring_queue_exit(&u->ring);
+	if (u->wake_fd >= 0)
+		close(u->wake_fd);
+	rln_mem_free(u);
+}
+
+static int open_wake(struct rln_uring *u)
+{
+	int error = rln_fault(RLN_FAULT_EVENTFD);
+
+	u->wake_fd = error ? -1 : eventfd(0, EFD_CLOEXEC);
+	if (u->wake_fd < 0)
+		return error ? -error : -errno;
+	return 0;
+}
+
+static int uring_open(struct rln_backend **ret, const struct rln_backend_config *cfg)
+{
+	struct rln_uring *u = rln_mem_zalloc(sizeof(*u));
+	int r;
+
+	if (!u)
+		return -ENOMEM;
+	u->base.ops = &rln_backend_uring;
+	u->clock = cfg->clock;
+	u->wake_fd = -1;
+	u->multishot = !(cfg->disabled & RLN_FEATURE_MULTISHOT);
+	rln_list_init(&u->backlog);
+	rln_list_init(&u->cancels);
+	rln_list_init(&u->starved);
+	rln_list_init(&u->finished);
+	r = rln_uring_setup(&u->ring, cfg, &u->enter_flags);
+	if (r < 0) {
+		rln_mem_free(u);
+		return r;
+	}
+	r = open_wake(u);
+	if (r == 0)
+		r = rln_uring_bufs_init(u, cfg);
+	if (r < 0) {
+		close_parts(u);
+		return r;
+	}
+	*ret = &u->base;
+	return 0;
+}
+
+/* Waiting */
+
+static void arm_wake(struct rln_uring *u)
+{
+	struct io_uring_sqe *sqe;
+
+	if (u->wake_armed)
+		return;
+	sqe = rln_uring_sqe(u);
+	if (!sqe)
+		return;           /* the caller does not sleep without it */
+	io_uring_prep_read(sqe, u->wake_fd, &u->wake_value, sizeof(u->wake_value), 0);
+	io_uring_sqe_set_data64(sqe, RLN_UD_WAKE);
+	u->wake_armed = true;
+}
+
+static unsigned int drain(struct rln_uring *u)
+{
+	unsigned int n = io_uring_cq_ready(&u->ring);
+	unsigned int i;
+
+	for (i = 0; i < n; i++) {
+		struct io_uring_cqe *next;
+		struct io_uring_cqe cqe;
+
+		if (io_uring_peek_cqe(&u->ring, &next) < 0)
+			break;    /* a callback entered and the kernel reordered nothing: there is none left */
+		cqe = *next;
+		io_uring_cqe_seen(&u->ring, next);
+		rln_uring_dispatch(u, &cqe);
+	}
+	return n;
+}
+
+static bool overflowed(const struct rln_uring *u)
+{
+	return IO_URING_READ_ONCE(*u->ring.sq.kflags) & IORING_SQ_CQ_OVERFLOW;
+}
+
+static bool recoverable(int error)
+{
+	return error == -EINTR || error == -EAGAIN || error == -EBUSY || error == -ETIME;
+}
+
+static bool may_skip_enter(struct rln_uring *u)
+{
+	if (!io_uring_cq_ready(&u->ring) || io_uring_sq_ready(&u->ring) || u->skipped == MAX_SKIPPED)
+		return false;
+	u->skipped++;
+	return true;
+}
+
+/* One enter, which sleeps until *deadline* if that is not 0. */
+static int enter(struct rln_uring *u, uint64_t deadline)
+{
+	struct __kernel_timespec ts;
+	uint64_t now = 0;
+
+	u->skipped = 0;
+	rln_stat_add(&u->base.stats.syscalls, 1);
+	if (deadline && deadline != RINGLINE_NEVER)
+		now = rln_clock_now(u->clock);
+	if (deadline <= now)
+		return rln_uring_enter(&u->ring, u->enter_flags, 0, IORING_ENTER_GETEVENTS, NULL);
+	ts.tv_sec = (int64_t)((deadline - now) / RLN_NSEC_PER_SEC);
+	ts.tv_nsec = (long long)((deadline - now) % RLN_NSEC_PER_SEC);
+	return rln_uring_enter(&u->ring, u->enter_flags, 1, IORING_ENTER_GETEVENTS, deadline == RINGLINE_NEVER ? NULL : &ts);
+}
+
+/* Completions that did not fit wait in the kernel and are moved over by an enter, as room is made. */
+static int fetch_overflow(struct rln_uring *u)
+{
+	int r = 0;
+
+	while (overflowed(u) && (r >= 0 || recoverable(r))) {
+		rln_stat_add(&u->base.stats.cq_overflows, 1);
+		r = enter(u, 0);
+		if (!drain(u))
+			break;
+	}
+	return r;
+}
+
+static int uring_wait(struct rln_backend *b, uint64_t deadline)
+{
+	struct rln_uring *u = rln_uring_of(b);
+	int r = 0;
+
+	rln_stat_add(&b->stats.waits, 1);
+	rln_uring_bufs_replenish(u);
+	rln_uring_flush_waiting(u);
+	arm_wake(u);
+	if (rln_uring_deliver_finished(u) || !u->wake_armed || !rln_list_empty(&u->backlog) ||
+	    io_uring_cq_ready(&u->ring) || overflowed(u))
+		deadline = 0;
+	if (!may_skip_enter(u))
+		r = enter(u, deadline);
+	drain(u);
+	if (r >= 0 || recoverable(r))
+		r = fetch_overflow(u);
+	return r >= 0 || recoverable(r) ? 0 : r;
+}
+
+/* Any thread, async-signal-safe. The counter saturates only after 2^64 - 2 wakes that nobody read. */
+static void uring_wake(struct rln_backend *b)
+{
+	static const uint64_t one = 1;
+	ssize_t ignored = write(rln_uring_of(b)->wake_fd, &one, sizeof(one));
+
+	(void)ignored;
+}
+
+/* Cancels the wake-up read, and whatever a broken ring left behind, and waits until the kernel has let go of it. */
+static void cancel_rest(struct rln_uring *u)
+{
+	struct io_uring_sqe *sqe = u->wake_armed ? rln_uring_sqe(u) : NULL;
+
+	if (!sqe)
+		return;
+	io_uring_prep_cancel64(sqe, 0, IORING_ASYNC_CANCEL_ALL | IORING_ASYNC_CANCEL_ANY);
+	io_uring_sqe_set_data64(sqe, RLN_UD_IGNORED);
+	while (u->wake_armed) {
+		struct io_uring_cqe *cqe;
+		int r = rln_uring_enter(&u->ring, u->enter_flags, 1, IORING_ENTER_GETEVENTS, NULL);
+
+		if (r < 0 && !recoverable(r))
+			break;
+		while (io_uring_peek_cqe(&u->ring, &cqe) == 0) {
+			if (cqe->user_data == RLN_UD_WAKE)
+				u->wake_armed = false;
+			io_uring_cqe_seen(&u->ring, cqe);
+		}
+	}
+}
+
+static void uring_close(struct rln_backend *b)
+{
+	struct rln_uring *u = rln_uring_of(b);
+
+	cancel_rest(u);
+	close_parts(u);
+}
+
+const struct rln_backend_ops rln_backend_uring = {
+	.name = "io_uring",
+	.engine = RLN_ENGINE_IO_URING,
+	.probe = rln_uring_probe,
+	.open = uring_open,
+	.close = uring_close,
+	.submit = rln_uring_submit,
+	.cancel = rln_uring_cancel,
+	.wait = uring_wait,
+	.wake = uring_wake,
+};

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The io_uring backend as its own files see it.
+ *
+ *   uring.c        set-up, the wait loop, tear-down
+ *   uring-probe.c  can this process run it? found out by doing
+ *   uring-sqe.c    operations to submission entries, and cancellation
+ *   uring-cqe.c    completion entries to results
+ *   uring-bufs.c   receive buffers provided to the kernel
+ *
+ * An operation in the backend is in one of these places:
+ *
+ *     BACKLOG    the submission queue was full and the kernel would not take more; goes in with the next wait
+ *     RING       the kernel has it (or will with the next enter); a cancel is a request to the kernel
+ *     POLLING    the kernel polls for it, because the call said "try again"; it goes back to RING afterwards
+ *     STARVED    a receive that found no buffer; armed again when buffers come back, as many as there are buffers
+ *     FINISHED   the result is known without the kernel (a cancel hit BACKLOG or STARVED); delivered by the next wait
+ *
+ * user_data is the op's address; its low bits, which are zero in the address, hold a tag that changes with each submission
+ * to the kernel, so that a completion which belongs to an earlier life of the op is recognised, counted and dropped.
+ * Values below 64 are internal.
+ */
+#ifndef RLN_BACKEND_URING_H
+#define RLN_BACKEND_URING_H
+
+#include "core/backend.h"
+
+extern const struct rln_backend_ops rln_backend_uring;
+
+#ifdef RLN_HAVE_LIBURING
+
+#include <liburing.h>
+
+/* Newer than the headers of liburing 2.3; the values are the kernel's. */
+#define RLN_PBUF_RING_INC       2u
+#define RLN_CQE_F_BUF_MORE      (1u << 4)
+#define RLN_FEAT_NO_IOWAIT      (1u << 17)
+#define RLN_ENTER_NO_IOWAIT     (1u << 7)
+
+#define RLN_UD_WAKE             1u
+#define RLN_UD_IGNORED          2u
+#define RLN_UD_INTERNAL         64u
+#define RLN_BUF_GROUP           0
+
+enum rln_uring_place {
+	RLN_URING_IDLE,
+	RLN_URING_BACKLOG,
+	RLN_URING_RING,
+	RLN_URING_POLLING,
+	RLN_URING_STARVED,
+	RLN_URING_FINISHED,
+};
+
+/* op->backend_state: the place, whether the descriptor turned out to be no socket, and the submission's tag. */
+#define RLN_URING_PLACE     0x07u
+#define RLN_URING_NOSOCK    0x08u
+#define RLN_URING_TAG_SHIFT 4
+#define RLN_URING_TAGS      0x0fu
+
+struct rln_uring_bufs {
+	struct io_uring_buf_ring *ring;
+	size_t ring_size;
+	uint32_t entries;                 /* of the ring: a power of two, at least limit */
+	unsigned char *mem;               /* limit * size bytes of address space */
+	struct rln_buf *buf;              /* limit of them */
+	uint32_t size;
+	uint32_t total;                   /* buffers in use so far */
+	uint32_t limit;
+	uint32_t in_kernel;               /* of these, with the kernel */
+	uint32_t *returned;               /* stack of ids that came back and are not with the kernel yet */
+	uint32_t nreturned;
+	bool incremental;
+};
+
+struct rln_uring {
+	struct rln_backend base;
+	const struct rln_clock *clock;
+	struct io_uring ring;
+	unsigned int enter_flags;         /* on every enter */
+	bool multishot;
+	int wake_fd;
+	uint64_t wake_value;
+	bool wake_armed;
+	uint8_t tag;
+	uint32_t skipped;                 /* waits in a row that did without an enter */
+	struct rln_list backlog;
+	struct rln_list cancels;          /* ops in RING whose cancel found no submission entry */
+	struct rln_list starved;
+	struct rln_list finished;
+	struct rln_uring_bufs bufs;
+};
+
+/* uring.c: set-up shared by the backend and the probe. 0 or -errno. */
+int rln_uring_setup(struct io_uring *ring, const struct rln_backend_config *cfg, unsigned int *enter_flags);
+
+/* One io_uring_enter: submits what is in the queue. 0 or more, or -errno. */
+int rln_uring_enter(struct io_uring *ring, unsigned int enter_flags, unsigned int want, unsigned int flags,
+                    struct __kernel_timespec *ts);
+
+/* uring-probe.c */
+int rln_uring_probe(const struct rln_backend_config *cfg, char *why, size_t why_size);
+
+/* uring-sqe.c */
+void rln_uring_submit(struct rln_backend *b, struct rln_op *op);
+void rln_uring_cancel(struct rln_backend *b, struct rln_op *op);
+
+/* Puts an op into the submission queue, or the backlog. *first_poll*: do not try before there is something to do. */
+void rln_uring_issue(struct rln_uring *u, struct rln_op *op, bool first_poll);
+
+/* Waits for *events* on the op's descriptor, then issues it again. */
+void rln_uring_issue_poll(struct rln_uring *u, struct rln_op *op, uint32_t events);
+
+/* A submission entry, flushing the queue if it is full; NULL if the kernel takes no more now. */
+struct io_uring_sqe *rln_uring_sqe(struct rln_uring *u);
+
+/* Moves what waits for submission entries into the queue. */
+void rln_uring_flush_waiting(struct rln_uring *u);
+
+/* uring-cqe.c */
+void rln_uring_dispatch(struct rln_uring *u, const struct io_uring_cqe *cqe);
+
+/* Delivers results that were known without the kernel; the number delivered. */
+unsigned int rln_uring_deliver_finished(struct rln_uring *u);
+void rln_uring_finish(struct rln_uring *u, struct rln_op *op, int64_t result);
+
+/* uring-bufs.c */
+int rln_uring_bufs_init(struct rln_uring *u, const struct rln_backend_config *cfg) rln_must_check;
+void rln_uring_bufs_fini(struct rln_uring *u);
+
+/* The buffer a completion names; fills c->buf and c->data. *n* bytes of it were written. */
+void rln_uring_bufs_take(struct rln_uring *u, uint32_t cqe_flags, uint32_t n, struct rln_completion *c);
+
+/* Gives returned buffers to the kernel and arms starved receives. */
+void rln_uring_bufs_replenish(struct rln_uring *u);
+
+/* A receive found no buffer: makes more, as far as the limit allows. True if there are now some. */
+bool rln_uring_bufs_grow(struct rln_uring *u);
+bool rln_uring_bufs_scarce(const struct rln_uring *u);
+
+static inline struct rln_uring *rln_uring_of(struct rln_backend *b)
+{
+	return rln_container_of(b, struct rln_uring, base);
+}
+
+static inline enum rln_uring_place rln_uring_place(const struct rln_op *op)
+{
+	return (enum rln_uring_place)(op->backend_state & RLN_URING_PLACE);
+}
+
+static inline uint64_t rln_uring_user_data(const struct rln_op *op)
+{
+	return (uint64_t)(uintptr_t)op | (uint64_t)(op->backend_state >> RLN_URING_TAG_SHIFT);
+}
+
+static inline void rln_uring_set_place(struct rln_op *op, enum rln_uring_place place)
+{
+	op->backend_state = (uint8_t)((op->backend_state & ~RLN_URING_PLACE) | place);
+}
+
+#endif
+#endif
