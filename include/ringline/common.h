@@ -19,12 +19,21 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#ifdef __cplusplus
-#define RINGLINE_BEGIN_DECLS extern "C" {
-#define RINGLINE_END_DECLS }
+/* What is declared between these two is C, and exported by the library. */
+#if defined(__GNUC__)
+#define RINGLINE_VISIBLE_BEGIN _Pragma("GCC visibility push(default)")
+#define RINGLINE_VISIBLE_END _Pragma("GCC visibility pop")
 #else
-#define RINGLINE_BEGIN_DECLS
-#define RINGLINE_END_DECLS
+#define RINGLINE_VISIBLE_BEGIN
+#define RINGLINE_VISIBLE_END
+#endif
+
+#ifdef __cplusplus
+#define RINGLINE_BEGIN_DECLS RINGLINE_VISIBLE_BEGIN extern "C" {
+#define RINGLINE_END_DECLS } RINGLINE_VISIBLE_END
+#else
+#define RINGLINE_BEGIN_DECLS RINGLINE_VISIBLE_BEGIN
+#define RINGLINE_END_DECLS RINGLINE_VISIBLE_END
 #endif
 
 /* Marks a call that may park the calling task; expands to nothing. */
