@@ -53,7 +53,13 @@ UNIT_CPPFLAGS = $(AM_CPPFLAGS) -DRLN_FAULT_INJECTION=1 -I$(top_srcdir)/tests $(G
 UNIT_LIBS = tests/unit/librln-unit.la $(GLIB_LIBS)
 UNIT_FULL_LIBS = tests/unit/librln-unit-full.la $(UNIT_LIBS) $(LIBURING_LIBS)
 
-tests_unit_librln_unit_la_SOURCES = $(base_sources) $(fiber_sources) $(core_sources)
+tests_unit_librln_unit_la_SOURCES = \
+	$(base_sources) \
+	$(fiber_sources) \
+	$(core_sources) \
+	tests/support/fake-backend.c \
+	tests/support/fake-backend.h \
+	$(NULL)
 tests_unit_librln_unit_la_CPPFLAGS = $(UNIT_CPPFLAGS)
 
 tests_unit_librln_unit_full_la_SOURCES = $(backend_sources) $(io_sources) $(runtime_sources)
@@ -61,17 +67,70 @@ tests_unit_librln_unit_full_la_CPPFLAGS = $(UNIT_CPPFLAGS) $(LIBURING_CFLAGS)
 
 # A new one takes a line here and its two lines of flags below. The source is the program's name and .c.
 unit_programs = \
+	tests/unit/test-epoll \
+	tests/unit/test-executor \
+	tests/unit/test-handle \
+	tests/unit/test-schedule \
+	tests/unit/test-scope \
+	tests/unit/test-task \
+	tests/unit/test-timer \
+	tests/unit/test-token \
+	tests/unit/test-wait \
+	tests/unit/test-waker \
 	$(NULL)
+
+# The seam's contract, run on every backend: tests/unit/NAME.ENGINE is a copy of tests/on-engine.
+seam_programs = \
+	tests/unit/test-backend \
+	tests/unit/test-backend-loop \
+	$(NULL)
+
+seam_runs = $(seam_programs:=.epoll)
+if HAVE_LIBURING
+seam_runs += $(seam_programs:=.io_uring) $(seam_programs:=.tiny)
+endif
+
+tests_unit_test_executor_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_executor_LDADD = $(UNIT_LIBS)
+tests_unit_test_handle_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_handle_LDADD = $(UNIT_LIBS)
+tests_unit_test_schedule_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_schedule_LDADD = $(UNIT_LIBS)
+tests_unit_test_scope_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_scope_LDADD = $(UNIT_LIBS)
+tests_unit_test_task_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_task_LDADD = $(UNIT_LIBS)
+tests_unit_test_timer_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_timer_LDADD = $(UNIT_LIBS)
+tests_unit_test_token_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_token_LDADD = $(UNIT_LIBS)
+tests_unit_test_wait_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_wait_LDADD = $(UNIT_LIBS)
+tests_unit_test_waker_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_waker_LDADD = $(UNIT_LIBS)
+tests_unit_test_backend_CPPFLAGS = $(UNIT_CPPFLAGS) $(LIBURING_CFLAGS)
+tests_unit_test_backend_LDADD = $(UNIT_FULL_LIBS)
+tests_unit_test_backend_loop_CPPFLAGS = $(UNIT_CPPFLAGS) $(LIBURING_CFLAGS)
+tests_unit_test_backend_loop_LDADD = $(UNIT_FULL_LIBS)
+tests_unit_test_epoll_CPPFLAGS = $(UNIT_CPPFLAGS) $(LIBURING_CFLAGS)
+tests_unit_test_epoll_LDADD = $(UNIT_FULL_LIBS)
+
+EXTRA_DIST += tests/unit/backend-fixture.h
 
 if SUITE_UNIT
 check_LTLIBRARIES += tests/unit/librln-unit.la tests/unit/librln-unit-full.la
-check_PROGRAMS += $(unit_programs)
-TESTS += $(unit_programs)
+check_PROGRAMS += $(unit_programs) $(seam_programs)
+check_SCRIPTS += $(seam_runs)
+TESTS += $(unit_programs) $(seam_runs)
+CLEANFILES += $(seam_runs)
 endif
 
+$(seam_runs): $(top_srcdir)/tests/on-engine
+	$(AM_V_GEN)$(MKDIR_P) tests/unit && cp $(top_srcdir)/tests/on-engine $@ && chmod 755 $@
+
 check-unit:
-	$(MAKE) $(AM_MAKEFLAGS) $(check_LTLIBRARIES) $(unit_programs)
-	$(MAKE) $(AM_MAKEFLAGS) check-TESTS TESTS='$(unit_programs)'
+	$(MAKE) $(AM_MAKEFLAGS) $(check_LTLIBRARIES) $(unit_programs) $(seam_programs) $(seam_runs)
+	$(MAKE) $(AM_MAKEFLAGS) check-TESTS TESTS='$(unit_programs) $(seam_runs)'
 
 # The same programs under valgrind. They are linked to archives, so they are real programs, not libtool's scripts.
 check-valgrind:

@@ -33,4 +33,11 @@
 #define rln_min(a, b) ((a) < (b) ? (a) : (b))
 #define rln_max(a, b) ((a) > (b) ? (a) : (b))
 
+/* A claim about the library itself. It is checked where tests run; the library that is shipped never stops its host. */
+#ifdef RLN_FAULT_INJECTION
+#define rln_assert(x) (rln_likely(x) ? (void)0 : __builtin_trap())
+#else
+#define rln_assert(x) ((void)sizeof(!(x)))
+#endif
+
 #endif

@@ -98,6 +98,7 @@ int rln_heap_reserve(struct rln_heap *h, uint32_t n)
 
 int rln_heap_insert(struct rln_heap *h, struct rln_heap_node *n, uint64_t key)
 {
+	rln_assert(!rln_heap_contains(n));
 	if (h->len == h->cap) {
 		int r = h->len == UINT32_MAX ? -ENOMEM : rln_heap_reserve(h, h->len + 1);
 

@@ -45,8 +45,12 @@ void *rln_slab_at(const struct rln_slab *s, uint32_t index)
 
 static bool grow_free(struct rln_slab *s, uint32_t capacity)
 {
-	uint32_t *grown = rln_mem_alloc((size_t)capacity * sizeof(*grown));
+	uint32_t *grown;
+	size_t size;
 
+	if (__builtin_mul_overflow(capacity, sizeof(*grown), &size))
+		return false;
+	grown = rln_mem_alloc(size);
 	if (!grown)
 		return false;
 	if (s->nfree)
@@ -60,15 +64,16 @@ static bool grow_free(struct rln_slab *s, uint32_t capacity)
 static bool grow(struct rln_slab *s)
 {
 	uint32_t n = RLN_SLAB_FIRST_CHUNK << s->nchunks;
+	size_t size;
 	uint32_t i;
 	char *chunk;
 
-	if (s->nchunks == RLN_SLAB_CHUNKS || !grow_free(s, s->capacity + n))
+	if (s->nchunks == RLN_SLAB_CHUNKS || __builtin_mul_overflow(n, s->size, &size) || !grow_free(s, s->capacity + n))
 		return false;
-	chunk = rln_mem_alloc_aligned(n * s->size, s->align);
+	chunk = rln_mem_alloc_aligned(size, s->align);
 	if (!chunk)
 		return false;
-	memset(chunk, 0, n * s->size);
+	memset(chunk, 0, size);
 	for (i = 0; i < n; i++)
 		((struct rln_slot *)(void *)(chunk + i * s->size))->index = s->capacity + i;
 	for (i = n; i-- > 0;)
@@ -94,6 +99,7 @@ void rln_slab_free(struct rln_slab *s, void *object)
 {
 	struct rln_slot *slot = object;
 
+	rln_assert(rln_slot_live(slot) && rln_slab_at(s, slot->index) == slot);
 	slot->gen++;
 	s->free[s->nfree++] = slot->index;
 	s->live--;

@@ -4,13 +4,14 @@
  *
  * Objects of one type live in chunks that are never moved and never returned before rln_slab_fini(), so a stale pointer
  * always points at an object of the right type. Every object starts with a struct rln_slot; its generation changes each
- * time the object is freed, so a 64-bit id (generation and index) taken earlier is recognised as stale for ever after.
+ * time the object is handed out or freed, so a 64-bit id (generation and index) taken earlier is recognised as stale, for
+ * as many as 2^31 further lives of the slot.
  *
  * A slab belongs to one thread. Objects are handed out uninitialised but for their slot; the free list is LIFO, so the
  * next object is the one whose cache lines are warm.
  *
- * Chunks double in size (8, 16, 32, ... up to RLN_SLAB_CHUNK_MAX objects) so that a small process stays small and a
- * table of a million objects needs few allocations.
+ * Chunks double in size (8, 16, 32, ...) so that a small process stays small and a table of a million objects needs few
+ * allocations.
  */
 #ifndef RLN_BASE_SLAB_H
 #define RLN_BASE_SLAB_H

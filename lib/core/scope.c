@@ -100,6 +100,7 @@ void rln_scope_child_ended(struct rln_scope *s, struct ringline_task *child, int
 	rln_scope_notify(s);
 }
 
+/* A loop, because between the last event and the owner's turn somebody may spawn into the scope or claim a handle. */
 static void wait_idle(struct rln_scope *s)
 {
 	struct rln_parker p;
@@ -115,10 +116,8 @@ static void wait_idle(struct rln_scope *s)
 
 void rln_scope_settle(struct rln_scope *s)
 {
-	do {
-		rln_handles_cancel(s);
-		wait_idle(s);     /* while this waits, children may begin more */
-	} while (s->live || s->pending);
+	rln_handles_cancel(s);    /* all there will be: only the task that waits now could begin more in it */
+	wait_idle(s);
 	rln_handles_dispose(s);
 }
 

@@ -37,7 +37,7 @@ void rln_task_wake_id(struct rln_exec *x, uint64_t id)
 		rln_task_wake(t);
 }
 
-/* The counter is raised before the push and lowered after the delivery, so it never falls below what is queued. */
+/* The counter is raised before the push and lowered after the drain, so it never falls below what is queued. */
 int rln_exec_post(struct rln_exec *x, struct rln_msg *m, bool urgent)
 {
 	uint32_t len = atomic_fetch_add_explicit(&x->inbox_len, 1, memory_order_relaxed);

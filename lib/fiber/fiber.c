@@ -16,7 +16,7 @@
 
 struct rln_fiber {
 	void *sp;                         /* while suspended */
-	struct rln_fiber_thread *thread;  /* who resumed it last */
+	struct rln_fiber_thread *thread;  /* who resumed it last; NULL before the first time */
 	void (*fn)(void *);
 	void *arg;
 	bool ended;
@@ -86,6 +86,7 @@ void rln_fiber_free(struct rln_fiber *f)
 	struct rln_stack_pool *pool = f->pool;
 	struct rln_stack stack = f->stack;
 
+	rln_assert(f->ended || !f->thread);
 	rln_sanitize_fiber_fini(&f->tool);
 	rln_sanitize_stack_reset(stack.base, stack.size);
 	rln_stack_release(pool, &stack);
@@ -93,6 +94,7 @@ void rln_fiber_free(struct rln_fiber *f)
 
 bool rln_fiber_resume(struct rln_fiber_thread *t, struct rln_fiber *f)
 {
+	rln_assert(!t->current && !f->ended);
 	f->thread = t;
 	t->current = f;
 	rln_sanitize_leave(&t->tool, &f->tool, false);
@@ -104,6 +106,7 @@ bool rln_fiber_resume(struct rln_fiber_thread *t, struct rln_fiber *f)
 
 void rln_fiber_suspend(struct rln_fiber_thread *t)
 {
+	rln_assert(t->current);
 	switch_to_thread(t->current, false);
 }
 

@@ -50,7 +50,7 @@ void rln_fiber_suspend(struct rln_fiber_thread *t);
 /* The lowest and highest address of the fiber's stack. */
 void rln_fiber_bounds(const struct rln_fiber *f, void **low, void **high);
 
-/* The saved stack pointer of a suspended fiber, for debuggers and dumps. */
+/* The saved stack pointer of a suspended fiber, for debuggers and dumps; switch.h tells what lies there. */
 void *rln_fiber_sp(const struct rln_fiber *f);
 
 /* "x86-64", "aarch64" or "ucontext": which switch was compiled in. */

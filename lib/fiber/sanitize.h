@@ -26,7 +26,7 @@
 #endif
 
 #ifdef RLN_HAVE_VALGRIND
-#include <valgrind/valgrind.h>
+#include <valgrind/memcheck.h>
 #endif
 
 /* About one context: a fiber or a thread's own stack. */
@@ -86,8 +86,11 @@ static inline void rln_sanitize_fiber_fini(struct rln_sanitize *s)
 #endif
 }
 
-/* Right before a switch. *ends*: the context that is left will not be continued. */
-static inline void rln_sanitize_leave(struct rln_sanitize *from, struct rln_sanitize *to, bool ends)
+/*
+ * Right before a switch. *ends*: the context that is left will not be continued. Always inline: the thread sanitizer counts
+ * calls and returns per fiber, and a call made in one fiber must not return in another.
+ */
+static inline __attribute__((always_inline)) void rln_sanitize_leave(struct rln_sanitize *from, struct rln_sanitize *to, bool ends)
 {
 	(void)from;
 	(void)to;
@@ -122,6 +125,9 @@ static inline void rln_sanitize_stack_reset(void *base, size_t size)
 	(void)size;
 #ifdef RLN_ASAN
 	ASAN_UNPOISON_MEMORY_REGION(base, size);
+#endif
+#ifdef RLN_HAVE_VALGRIND
+	VALGRIND_MAKE_MEM_DEFINED(base, size);
 #endif
 }
 

@@ -8,11 +8,11 @@
  *     idle, cold   its pages were given back; used when no warm one is left
  *
  * The book-keeping of a slab lies outside the stacks, so that an idle stack needs no page. Slabs start small and double,
- * up to 512 stacks.
+ * up to 512 stacks or 64 MiB: where overcommit is forbidden a mapping counts whole, whatever it is used for.
  *
- * Guards: MADV_GUARD_INSTALL costs no mapping but is refused on old kernels and on locked memory; mprotect() splits the
- * mapping in two per stack and would exhaust vm.max_map_count for the whole process, so a budget bounds it; beyond that a
- * canary word at the low end is looked at when the stack comes back.
+ * Guards: MADV_GUARD_INSTALL costs no mapping but is refused on old kernels and on locked memory, so every slab asks anew;
+ * mprotect() splits the mapping in two per stack and would exhaust vm.max_map_count for the whole process, so a budget
+ * bounds it; beyond that a canary word at the low end is looked at when the stack comes back.
  */
 #include <errno.h>
 #include <stdatomic.h>
@@ -37,6 +37,7 @@
 #define MAX_SIZE        ((size_t)1 << 30)
 #define FIRST_SLAB      16u
 #define LARGEST_SLAB    512u
+#define LARGEST_MAPPING ((size_t)64 << 20)
 #define WARM_MIN        64u
 #define MPROTECT_BUDGET 8192u
 #define MAP_COUNT       65530u
@@ -56,6 +57,7 @@ struct rln_stack_slab {
 	uint32_t count;
 	uint32_t live;
 	uint32_t warm;
+	bool madvise_guard;               /* not refused yet */
 	struct stack_slot slot[];
 };
 
@@ -66,7 +68,7 @@ struct rln_stack_pool {
 	size_t page;
 	size_t size;                      /* usable bytes per stack */
 	uint32_t next_count;              /* stacks of the next slab */
-	bool madvise_guard;
+	bool madvise_guard;               /* allowed */
 	struct rln_stack_pool_stats stats;
 };
 
@@ -131,13 +133,13 @@ static char *stack_base(const struct rln_stack_pool *p, const struct stack_slot 
 
 /* Guards */
 
-static bool guard_by_madvise(struct rln_stack_pool *p, char *guard)
+static bool guard_by_madvise(const struct rln_stack_pool *p, struct rln_stack_slab *slab, char *guard)
 {
-	if (!p->madvise_guard)
+	if (!slab->madvise_guard)
 		return false;
 	if (!rln_fault(RLN_FAULT_GUARD) && madvise(guard, p->page, MADV_GUARD_INSTALL) == 0)
 		return true;
-	p->madvise_guard = false;
+	slab->madvise_guard = false;
 	return false;
 }
 
@@ -153,7 +155,7 @@ static void guard(struct rln_stack_pool *p, struct stack_slot *s)
 {
 	char *low = stack_base(p, s) - p->page;
 
-	if (guard_by_madvise(p, low))
+	if (guard_by_madvise(p, s->slab, low))
 		s->guard = RLN_GUARD_MADVISE;
 	else if (guard_by_mprotect(p, low))
 		s->guard = RLN_GUARD_MPROTECT;
@@ -190,15 +192,23 @@ static void *map_slab(size_t size)
 	return map;
 }
 
+static uint32_t next_count(const struct rln_stack_pool *p)
+{
+	size_t fit = LARGEST_MAPPING / (p->size + p->page);
+
+	return (uint32_t)rln_min(p->next_count, rln_max(fit, (size_t)1));
+}
+
 static int add_slab(struct rln_stack_pool *p)
 {
-	uint32_t n = p->next_count;
+	uint32_t n = next_count(p);
 	struct rln_stack_slab *slab = rln_mem_zalloc(sizeof(*slab) + n * sizeof(slab->slot[0]));
 	uint32_t i;
 
 	if (!slab)
 		return -ENOMEM;
 	slab->count = n;
+	slab->madvise_guard = p->madvise_guard;
 	slab->map_size = n * (p->size + p->page);
 	slab->map = map_slab(slab->map_size);
 	if (slab->map == MAP_FAILED) {
@@ -218,7 +228,7 @@ static int add_slab(struct rln_stack_pool *p)
 	}
 	p->stats.idle += n;
 	p->stats.mapped += slab->map_size;
-	p->next_count = rln_min(n * 2, LARGEST_SLAB);
+	p->next_count = rln_min(p->next_count * 2, LARGEST_SLAB);
 	return 0;
 }
 
@@ -279,12 +289,12 @@ static void cool_one(struct rln_stack_pool *p)
 {
 	struct stack_slot *s = rln_list_entry(p->warm.prev, struct stack_slot, link);
 
-	madvise(stack_base(p, s), p->size, MADV_DONTNEED);
+	if (madvise(stack_base(p, s), p->size, MADV_DONTNEED) == 0)
+		p->stats.trimmed++;       /* refused where the host locks its memory */
 	rln_list_del(&s->link);
 	rln_list_add_head(&p->cold, &s->link);
 	s->slab->warm--;
 	p->stats.warm--;
-	p->stats.trimmed++;
 }
 
 void rln_stack_release(struct rln_stack_pool *p, const struct rln_stack *stack)

@@ -44,6 +44,14 @@ rln_switch:
 	.cfi_offset 28, -FRAME + 72
 	.cfi_offset 29, -FRAME + 80
 	.cfi_offset 30, -FRAME + 88
+	.cfi_offset 72, -FRAME + 96
+	.cfi_offset 73, -FRAME + 104
+	.cfi_offset 74, -FRAME + 112
+	.cfi_offset 75, -FRAME + 120
+	.cfi_offset 76, -FRAME + 128
+	.cfi_offset 77, -FRAME + 136
+	.cfi_offset 78, -FRAME + 144
+	.cfi_offset 79, -FRAME + 152
 
 	mov	x10, sp
 	str	x10, [x0]
@@ -68,6 +76,26 @@ rln_switch_resume:
 	ldp	d14, d15, [sp, #144]
 	add	sp, sp, #FRAME
 	.cfi_def_cfa_offset 0
+	.cfi_restore 19
+	.cfi_restore 20
+	.cfi_restore 21
+	.cfi_restore 22
+	.cfi_restore 23
+	.cfi_restore 24
+	.cfi_restore 25
+	.cfi_restore 26
+	.cfi_restore 27
+	.cfi_restore 28
+	.cfi_restore 29
+	.cfi_restore 30
+	.cfi_restore 72
+	.cfi_restore 73
+	.cfi_restore 74
+	.cfi_restore 75
+	.cfi_restore 76
+	.cfi_restore 77
+	.cfi_restore 78
+	.cfi_restore 79
 	ret
 	.cfi_endproc
 	.size	rln_switch, . - rln_switch

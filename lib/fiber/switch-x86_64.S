@@ -131,4 +131,4 @@ rln_switch_start:
 
 #endif
 
-	.section .note.GNU-stack, "", @progbits
+	.section .note.GNU-stack, "", %progbits

@@ -110,6 +110,8 @@ static int run_here(struct ringline_runtime *rt, struct main_task *m)
 		return r;
 	w = &rt->workers[0];
 	r = rln_worker_open(w);
+	if (r < 0 && rln_runtime_fall_back(rt, r))
+		r = rln_worker_open(w);
 	if (r < 0)
 		return r;
 	atomic_store(&rt->state, RLN_RUNTIME_STARTED);

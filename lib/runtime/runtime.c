@@ -110,7 +110,27 @@ static int choose_backend(struct ringline_runtime *rt)
 	r = rln_registry_wanted((int)rt->config.backend, &wanted);
 	if (r < 0)
 		return r;
+	rt->may_fall_back = wanted == RLN_WANT_AUTO;
 	return rln_registry_choose(&rt->backend, wanted, &rt->config.io_backend, rt->reason, sizeof(rt->reason));
+}
+
+/*
+ * A probe is one small ring; that all workers get theirs is known when they have them (memory for rings is bounded per
+ * user). All workers run on the same engine, so one that cannot open it sends all of them to epoll.
+ */
+bool rln_runtime_fall_back(struct ringline_runtime *rt, int error)
+{
+	char scratch[64];   /* an explicit choice of epoll explains nothing */
+
+	if (!rt->may_fall_back || rt->backend->engine != RLN_ENGINE_IO_URING)
+		return false;
+	if (error != -ENOMEM && error != -EPERM && error != -ENOSYS && error != -EACCES)
+		return false;
+	rt->may_fall_back = false;
+	snprintf(rt->reason, sizeof(rt->reason),
+	         "epoll instead of io_uring: a worker could not open its ring: error %d (RLIMIT_MEMLOCK?)", -error);
+	rln_log(RLN_LOG_WARNING, "%s", rt->reason);
+	return rln_registry_choose(&rt->backend, RLN_WANT_EPOLL, &rt->config.io_backend, scratch, sizeof(scratch)) == 0;
 }
 
 int rln_runtime_prepare(struct ringline_runtime *rt)
@@ -319,13 +339,12 @@ static void join_threads(struct ringline_runtime *rt)
 		pthread_join(rt->workers[--rt->nthreads].thread, NULL);
 }
 
-static int start(struct ringline_runtime *rt)
+/* All workers ready and all sockets live, or nothing. */
+static int start_workers(struct ringline_runtime *rt)
 {
 	int reported;
-	int r = rln_runtime_prepare(rt);
+	int r;
 
-	if (r < 0)
-		return r;
 	rt->reported = 0;
 	rt->start_error = 0;
 	rt->go = 0;
@@ -343,7 +362,20 @@ static int start(struct ringline_runtime *rt)
 	}
 	give_word(rt, -1);
 	join_threads(rt);
-	rln_runtime_unprepare(rt);
+	return r;
+}
+
+static int start(struct ringline_runtime *rt)
+{
+	int r = rln_runtime_prepare(rt);
+
+	if (r < 0)
+		return r;
+	r = start_workers(rt);
+	if (r < 0 && rln_runtime_fall_back(rt, r))
+		r = start_workers(rt);
+	if (r < 0)
+		rln_runtime_unprepare(rt);
 	return r;
 }
 

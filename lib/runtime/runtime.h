@@ -44,6 +44,7 @@ struct ringline_runtime {
 	struct rln_topology topology;
 	const struct rln_backend_ops *backend;
 	char reason[256];
+	bool may_fall_back;
 
 	struct rln_list listens;
 	struct rln_list on_start;
@@ -69,6 +70,9 @@ struct ringline_runtime {
 /* Chooses the backend and makes the workers' array. */
 int rln_runtime_prepare(struct ringline_runtime *rt) rln_must_check;
 void rln_runtime_unprepare(struct ringline_runtime *rt);
+
+/* Turns to epoll if *error* kept a worker from opening its ring and the choice was ours to make. */
+bool rln_runtime_fall_back(struct ringline_runtime *rt, int error);
 
 /* Raises the stop level and wakes all workers. Any thread, also in a signal handler. */
 void rln_runtime_stop(struct ringline_runtime *rt, enum rln_stop level);

@@ -118,11 +118,17 @@ static bool stopped(struct rln_worker *w)
 	return rln_exec_idle(&w->exec) && rln_io_idle(&w->io);
 }
 
+/* The last task may end in the very turn that would sleep afterwards: while stopping, tasks run without sleeping. */
+static uint64_t turn_limit(const struct rln_worker *w)
+{
+	return w->stopping != RLN_RUN && !rln_list_empty(&w->exec.runq) ? 0 : RINGLINE_NEVER;
+}
+
 int rln_worker_loop(struct rln_worker *w)
 {
 	int r = 0;
 
 	while (!stopped(w) && r == 0)
-		r = rln_exec_turn(&w->exec, RINGLINE_NEVER);
+		r = rln_exec_turn(&w->exec, turn_limit(w));
 	return r;
 }

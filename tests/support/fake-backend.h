@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A backend that does what the test's script says, on a clock that only it moves; and a fixture around an executor on it.
+ * A backend that does what the test's script says, on a clock that only it moves; and a fixture around an executor on
+ * it.
  *
- * Operations are taken and nothing is carried out. What becomes of them, the script that was set when they were submitted
- * tells. wait() jumps to the earliest of its deadline and the next scripted completion; if neither will ever come, and
- * nobody wakes it, the test fails with "would sleep for ever". Every breach of the contract of core/backend.h fails the
- * test at once.
+ * Operations are taken and nothing is carried out: the script that was set when they were submitted tells what becomes
+ * of them. wait() jumps to the earliest of its deadline and the next scripted completion; if neither will ever come,
+ * and nobody wakes it, the test fails with "would sleep for ever". Every breach of the contract of core/backend.h fails
+ * the test at once.
  *
- * The fixture runs one task function as the only root task and, at its end, demands that nothing was left: no task, scope,
- * handle, operation, timer, deferred work, message, stack or block of memory.
+ * The fixture runs one task function as the only root task and, at its end, demands that nothing was left: no task,
+ * scope, handle, operation, timer, deferred work, message, stack or block of memory.
  */
 #ifndef RLN_TESTS_FAKE_BACKEND_H
 #define RLN_TESTS_FAKE_BACKEND_H
@@ -43,7 +44,7 @@ enum fake_cancel {
 };
 
 struct fake_script {
-	uint64_t delay;           /* from the submission to the (first) completion; FAKE_NEVER: not until it is cancelled */
+	uint64_t delay;           /* from submission to the first completion; FAKE_NEVER: not until it is cancelled */
 	int64_t result;
 	uint32_t more;            /* completions before the terminal one, *delay* apart */
 	enum fake_cancel on_cancel;
@@ -58,8 +59,8 @@ struct fake_backend {
 	struct rln_list schedule; /* entries by time, then by order of submission */
 	bool waiting;             /* inside wait() */
 
-	bool threaded;            /* wait() without a deadline blocks until wake(); else nobody can come and it would hang */
-	bool may_hang;            /* such a wait() returns and sets `hung` instead of failing the test */
+	bool threaded;            /* other threads may wake it: wait() without a deadline blocks until wake() */
+	bool may_hang;            /* a wait() that nobody would end sets `hung` and returns, and the test does not fail */
 	bool hung;
 	uint32_t early;           /* so many of the next sleeps end half-way, without a reason */
 	int broken;               /* what wait() returns instead of working */

@@ -220,6 +220,32 @@ static void test_limit(void)
 	fixture_fini(&fx);
 }
 
+static int sleeps_for_ever(void *arg)
+{
+	(void)arg;
+	return ringline_sleep_until(RINGLINE_NEVER);
+}
+
+/* What the other tests rely on: a worker with a task that nobody will wake is noticed. */
+static void test_hang_is_noticed(void)
+{
+	struct rln_task_start how = { .fn = sleeps_for_ever };
+	struct ringline_task *t;
+	struct fixture fx;
+
+	fixture_init(&fx, NULL);
+	how.scope = &fx.x.root;
+	fx.f->may_hang = true;
+	g_assert_cmpint(rln_task_start(&t, &how), ==, 0);
+	g_assert_cmpint(rln_exec_turn(&fx.x, RINGLINE_NEVER), ==, 0);
+	g_assert_true(fx.f->hung);
+	rln_scope_cut(&t->base, -ECANCELED, false);
+	g_assert_cmpint(rln_exec_turn(&fx.x, RINGLINE_NEVER), ==, 0);
+	g_assert_cmpint(t->result, ==, -ECANCELED);
+	rln_task_release(t);
+	fixture_fini(&fx);
+}
+
 static void test_broken_backend(void)
 {
 	struct fixture fx;
@@ -496,6 +522,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/executor/new-has-nothing", test_new);
 	g_test_add_func("/executor/budget-bounds-a-turn", test_budget);
 	g_test_add_func("/executor/limit-bounds-the-sleep", test_limit);
+	g_test_add_func("/executor/sleep-for-ever-is-noticed", test_hang_is_noticed);
 	g_test_add_func("/executor/broken-backend-is-reported", test_broken_backend);
 	g_test_add_func("/executor/deferred-work", test_deferred);
 	g_test_add_func("/executor/opcode-names", test_opcode_names);

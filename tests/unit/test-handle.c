@@ -54,8 +54,10 @@ static int await_cut_success_not_prevented(void *arg)
 {
 	struct fixture *fx = arg;
 	struct ringline_scope *s = open_until(FAKE_START + 10);
-	struct ringline_op *a = begin(fx, (struct fake_script){ .delay = 1000, .result = 7, .on_cancel = FAKE_CANCEL_LOSES });
-	struct ringline_op *b = begin(fx, (struct fake_script){ .delay = 1000, .result = 8, .on_cancel = FAKE_CANCEL_IGNORED });
+	struct fake_script loses = { .delay = 1000, .result = 7, .on_cancel = FAKE_CANCEL_LOSES };
+	struct fake_script ignored = { .delay = 1000, .result = 8, .on_cancel = FAKE_CANCEL_IGNORED };
+	struct ringline_op *a = begin(fx, loses);
+	struct ringline_op *b = begin(fx, ignored);
 
 	g_assert_cmpint(ringline_op_await(a), ==, 7);
 	g_assert_cmpuint(fake_now(fx), ==, FAKE_START + 10);
@@ -178,9 +180,9 @@ static int all_cut(void *arg)
 {
 	struct fixture *fx = arg;
 	struct fake_script slow = { .delay = FAKE_NEVER, .cancel_delay = SECOND };
+	struct fake_script ignored = { .delay = 900, .result = 6, .on_cancel = FAKE_CANCEL_IGNORED };
 	struct ringline_scope *s = open_until(FAKE_START + 10);
-	struct ringline_op *op[5] = { fake_op(fx, 0, 5), begin(fx, slow), begin(fx, slow),
-	                              begin(fx, (struct fake_script){ .delay = 900, .result = 6, .on_cancel = FAKE_CANCEL_IGNORED }),
+	struct ringline_op *op[5] = { fake_op(fx, 0, 5), begin(fx, slow), begin(fx, slow), begin(fx, ignored),
 	                              begin(fx, slow) };
 	int64_t results[5];
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Random schedules: tasks that open and close scopes, spawn, join, cancel, sleep, yield and have operations in flight, in
- * every order that a seed leads to, on the virtual clock. What they are told is compared with a simple model, the tree is
- * checked in each wait, and nothing may be left at the end.
+ * Random schedules: tasks that open and close scopes, spawn, join, cancel, sleep, yield and have operations in flight,
+ * in every order that a seed leads to, on the virtual clock. What they are told is compared with a simple model, the
+ * tree is checked in each wait, and nothing may be left at the end.
  *
- * A failing schedule prints its seed. RINGLINE_TEST_SEED=N makes N the first seed of the run; RINGLINE_TEST_FULL=1 runs a
- * hundred times as many schedules.
+ * A failing schedule prints its seed. RINGLINE_TEST_SEED=N makes N the first seed of the run; RINGLINE_TEST_FULL=1 runs
+ * a hundred times as many schedules.
  */
 #include <signal.h>
 #include <stdlib.h>

@@ -316,10 +316,11 @@ static int stackless_ecanceled(void *arg)
 
 static int ecanceled_of_an_uncancelled_stackless_child(void *arg)
 {
-	struct rln_task_start how = { .fn = stackless_ecanceled, .arg = GINT_TO_POINTER(-ECANCELED), .stackless = true };
+	struct rln_task_start how = { .fn = stackless_ecanceled, .stackless = true };
 	struct ringline_scope *s = open_plain();
 
 	(void)arg;
+	how.arg = GINT_TO_POINTER(-ECANCELED);
 	how.scope = &s->node;
 	g_assert_cmpint(rln_task_start(NULL, &how), ==, 0);
 	g_assert_cmpint(ringline_scope_close(s), ==, -ECANCELED);
@@ -474,14 +475,14 @@ static int spawn_between_idle_and_close(void *arg)
 {
 	struct child c = { .sleep = SECOND };
 	struct ringline_scope *outer = open_plain();
-	struct upward u = { .late = { .sleep = SECOND } };
+	struct upward u = { .late = { .sleep = SECOND, .returns = -EIO } };
 
 	(void)arg;
 	u.scope = open_plain();
 	spawn(u.scope, child, &c);
 	g_assert_cmpint(ringline_yield(), ==, 0);
 	spawn(outer, spawns_when_idle, &u);
-	g_assert_cmpint(ringline_scope_close(u.scope), ==, 0);
+	g_assert_cmpint(ringline_scope_close(u.scope), ==, -EIO);
 	g_assert_true(u.late.ended);
 	return ringline_scope_close(outer);
 }

@@ -269,6 +269,7 @@ static int join_same_task_twice_in_one_call(void *arg)
 	g_assert_cmpint(ringline_join(both, 2, results), ==, 0);
 	g_assert_cmpint(results[0], ==, 4);
 	g_assert_cmpint(results[1], ==, 4);
+	g_assert_cmpuint(t->refs, ==, 0);
 	g_assert_cmpint(ringline_task_join(t, NULL), ==, -EBADF);
 	return 0;
 }
@@ -515,11 +516,12 @@ static int stackless_may_not_park(void *arg)
 /* Ends at once and leaves a child and an operation behind. */
 static int leaves_things(void *arg)
 {
+	struct fake_script never = { .delay = FAKE_NEVER, .cancel_delay = 10 };
 	struct stackless *s = arg;
 
 	s->polls++;
 	g_assert_cmpint(ringline_spawn(sleeps_a_second, NULL), ==, 0);
-	g_assert_cmpint(fake_begin(s->fx, &s->op, &(struct fake_script){ .delay = FAKE_NEVER, .cancel_delay = 10 }), ==, 0);
+	g_assert_cmpint(fake_begin(s->fx, &s->op, &never), ==, 0);
 	return s->returns;
 }
 
@@ -632,6 +634,16 @@ static int task_limit(void *arg)
 	return 0;
 }
 
+static int children(const struct rln_scope *s)
+{
+	struct rln_list *it;
+	int n = 0;
+
+	rln_list_for_each (it, &s->children)
+		n++;
+	return n;
+}
+
 /* Fails each request on the way of one more task, until a start needs none that fails. */
 static void fault_everywhere(enum rln_fault_point point)
 {
@@ -651,6 +663,7 @@ static void fault_everywhere(enum rln_fault_point point)
 		rln_fault_disarm_all();
 		g_assert_cmpint(r, ==, n < 200 ? -ENOMEM : 0);
 		g_assert_cmpuint(rln_exec_current->tasks.live, ==, live + (unsigned int)n);
+		g_assert_cmpint(children(rln_task_current()->scope), ==, n);
 		while (n--)
 			g_assert_cmpint(join(t[n]), ==, n);
 		g_assert_cmpuint(skip, <, 1000);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Tokens: the tree, its references, scopes on this worker and on others, and the races between cancelling and closing. */
+/* Tokens: the tree, its references, scopes on this worker and on others, cancelling that races with closing. */
 #include "base/mem.h"
 #include "support/fake-backend.h"
 
