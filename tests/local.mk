@@ -67,11 +67,16 @@ tests_unit_librln_unit_full_la_CPPFLAGS = $(UNIT_CPPFLAGS) $(LIBURING_CFLAGS)
 
 # A new one takes a line here and its two lines of flags below. The source is the program's name and .c.
 unit_programs = \
+	tests/unit/test-base \
 	tests/unit/test-epoll \
 	tests/unit/test-executor \
+	tests/unit/test-fiber \
 	tests/unit/test-handle \
+	tests/unit/test-heap \
 	tests/unit/test-schedule \
 	tests/unit/test-scope \
+	tests/unit/test-slab \
+	tests/unit/test-stack \
 	tests/unit/test-task \
 	tests/unit/test-timer \
 	tests/unit/test-token \
@@ -90,6 +95,16 @@ if HAVE_LIBURING
 seam_runs += $(seam_programs:=.io_uring) $(seam_programs:=.tiny)
 endif
 
+tests_unit_test_base_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_base_LDADD = $(UNIT_LIBS)
+tests_unit_test_fiber_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_fiber_LDADD = $(UNIT_LIBS) -lm
+tests_unit_test_heap_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_heap_LDADD = $(UNIT_LIBS)
+tests_unit_test_slab_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_slab_LDADD = $(UNIT_LIBS)
+tests_unit_test_stack_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_stack_LDADD = $(UNIT_LIBS)
 tests_unit_test_executor_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_executor_LDADD = $(UNIT_LIBS)
 tests_unit_test_handle_CPPFLAGS = $(UNIT_CPPFLAGS)
@@ -115,13 +130,23 @@ tests_unit_test_backend_loop_LDADD = $(UNIT_FULL_LIBS)
 tests_unit_test_epoll_CPPFLAGS = $(UNIT_CPPFLAGS) $(LIBURING_CFLAGS)
 tests_unit_test_epoll_LDADD = $(UNIT_FULL_LIBS)
 
-EXTRA_DIST += tests/unit/backend-fixture.h
+# gdb must see through a parked fiber: the script runs it on the target.
+unit_scripts = tests/unit/gdb-fiber.sh
+tests_unit_gdb_fiber_target_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_gdb_fiber_target_LDADD = $(UNIT_LIBS)
+
+EXTRA_DIST += \
+	$(unit_scripts) \
+	tests/unit/backend-fixture.h \
+	tests/unit/cases.h \
+	tests/unit/fiber-fixture.h \
+	$(NULL)
 
 if SUITE_UNIT
 check_LTLIBRARIES += tests/unit/librln-unit.la tests/unit/librln-unit-full.la
-check_PROGRAMS += $(unit_programs) $(seam_programs)
+check_PROGRAMS += $(unit_programs) $(seam_programs) tests/unit/gdb-fiber-target
 check_SCRIPTS += $(seam_runs)
-TESTS += $(unit_programs) $(seam_runs)
+TESTS += $(unit_programs) $(seam_runs) $(unit_scripts)
 CLEANFILES += $(seam_runs)
 endif
 
@@ -129,8 +154,9 @@ $(seam_runs): $(top_srcdir)/tests/on-engine
 	$(AM_V_GEN)$(MKDIR_P) tests/unit && cp $(top_srcdir)/tests/on-engine $@ && chmod 755 $@
 
 check-unit:
-	$(MAKE) $(AM_MAKEFLAGS) $(check_LTLIBRARIES) $(unit_programs) $(seam_programs) $(seam_runs)
-	$(MAKE) $(AM_MAKEFLAGS) check-TESTS TESTS='$(unit_programs) $(seam_runs)'
+	$(MAKE) $(AM_MAKEFLAGS) $(check_LTLIBRARIES) $(unit_programs) $(seam_programs) $(seam_runs) \
+	  tests/unit/gdb-fiber-target
+	$(MAKE) $(AM_MAKEFLAGS) check-TESTS TESTS='$(unit_programs) $(seam_runs) $(unit_scripts)'
 
 # The same programs under valgrind. They are linked to archives, so they are real programs, not libtool's scripts.
 check-valgrind:
@@ -142,11 +168,18 @@ check-valgrind:
 # tests/conformance/NAME.ENGINE is a copy of tests/on-engine, which runs tests/conformance/NAME on that engine.
 
 CONFORMANCE_CPPFLAGS = $(PUBLIC_CPPFLAGS) -I$(top_srcdir)/tests $(GLIB_CFLAGS)
-CONFORMANCE_LIBS = lib/libringline.la $(GLIB_LIBS)
+CONFORMANCE_LIBS = tests/conformance/libconformance.la lib/libringline.la $(GLIB_LIBS)
+
+tests_conformance_libconformance_la_SOURCES = tests/support/conformance.c tests/support/conformance.h
+tests_conformance_libconformance_la_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
 
 # A new one takes a line here and its two lines of flags below. The source is the program's name and .c.
 conformance_programs = \
+	tests/conformance/test-stream \
 	$(NULL)
+
+tests_conformance_test_stream_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
+tests_conformance_test_stream_LDADD = $(CONFORMANCE_LIBS)
 
 conformance_runs = $(conformance_programs:=.epoll)
 if HAVE_LIBURING
@@ -154,6 +187,7 @@ conformance_runs += $(conformance_programs:=.io_uring) $(conformance_programs:=.
 endif
 
 if SUITE_CONFORMANCE
+check_LTLIBRARIES += tests/conformance/libconformance.la
 check_PROGRAMS += $(conformance_programs)
 check_SCRIPTS += $(conformance_runs)
 TESTS += $(conformance_runs)
@@ -164,7 +198,7 @@ $(conformance_runs): $(top_srcdir)/tests/on-engine
 	$(AM_V_GEN)$(MKDIR_P) tests/conformance && cp $(top_srcdir)/tests/on-engine $@ && chmod 755 $@
 
 check-conformance: all
-	$(MAKE) $(AM_MAKEFLAGS) $(conformance_programs) $(conformance_runs) tests/support/has-io_uring
+	$(MAKE) $(AM_MAKEFLAGS) tests/conformance/libconformance.la $(conformance_programs) $(conformance_runs) tests/support/has-io_uring
 	$(MAKE) $(AM_MAKEFLAGS) check-TESTS TESTS='$(conformance_runs)'
 
 # --- integration ----------------------------------------------------------------------------------------------------------

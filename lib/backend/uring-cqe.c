@@ -8,7 +8,7 @@
  *   -EAGAIN              the kernel polls for it, then it goes in again
  *   -ECANCELED           that nobody asked for (a worker thread of the kernel could not be made): it goes in again
  *   -ENOBUFS             a receive without a buffer: it starves until one comes back
- *   -ENOTSOCK            a pipe or a terminal: it goes in again as a read or a write
+ *   -ENOTSOCK            a pipe or a terminal: it goes in again as a read, or is polled and written
  *   data, no F_MORE      a multishot that the kernel ended for reasons of its own: armed again, its owner sees F_MORE
  *
  * Whoever asked for a cancel gets bytes that were moved rather than the cancellation.
@@ -16,8 +16,8 @@
 #include <errno.h>
 #include <poll.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
+#include "backend/attempt.h"
 #include "backend/uring.h"
 
 /* The kernel's restart codes, which leak out of interrupted work. */
@@ -79,10 +79,14 @@ static uint32_t poll_events(const struct rln_op *op)
 	}
 }
 
+static bool is_send(const struct rln_op *op)
+{
+	return op->opcode == RLN_OP_SEND || op->opcode == RLN_OP_SENDMSG;
+}
+
 static bool is_transfer(const struct rln_op *op)
 {
-	return op->opcode == RLN_OP_RECV || op->opcode == RLN_OP_RECV_POOL || op->opcode == RLN_OP_SEND ||
-	       op->opcode == RLN_OP_SENDMSG;
+	return op->opcode == RLN_OP_RECV || op->opcode == RLN_OP_RECV_POOL || is_send(op);
 }
 
 static void starve(struct rln_uring *u, struct rln_op *op)
@@ -107,7 +111,10 @@ static bool retried(struct rln_uring *u, struct rln_op *op, int res)
 		rln_uring_issue_poll(u, op, poll_events(op));
 	} else if (res == -ENOTSOCK && is_transfer(op) && !(op->backend_state & RLN_URING_NOSOCK)) {
 		op->backend_state |= RLN_URING_NOSOCK;
-		rln_uring_issue(u, op, false);
+		if (is_send(op))
+			rln_uring_issue_poll(u, op, POLLOUT);
+		else
+			rln_uring_issue(u, op, false);
 	} else if (res == -EINTR || res == -ECANCELED || res <= -ERESTART_FIRST) {
 		rln_uring_issue(u, op, false);
 	} else {
@@ -156,21 +163,41 @@ static void drop_buffer(struct rln_uring *u, const struct io_uring_cqe *cqe)
 	rln_buf_unref(c.buf);
 }
 
+/*
+ * Pipes and terminals are polled through the ring and written by plain calls: the ring's write would raise SIGPIPE in this
+ * thread, and knows no "all or nothing".
+ */
+static void write_part(struct rln_uring *u, struct rln_op *op)
+{
+	struct rln_fdstate st = { .fd = op->fd, .kind = RLN_KIND_FILE };
+	int64_t n = rln_attempt_send(&u->base.stats, &st, op);
+
+	if (n == -EAGAIN || n == RLN_ATTEMPT_LATER || (n >= 0 && op->progress < op->len))
+		rln_uring_issue_poll(u, op, POLLOUT);
+	else
+		complete(op, moved_or(op, (int)rln_min(n, 0)), 0);
+}
+
+static void connected(struct rln_op *op)
+{
+	socklen_t size = sizeof(int);
+	int error = 0;
+
+	if (getsockopt(op->fd, SOL_SOCKET, SO_ERROR, &error, &size) < 0)
+		error = errno;
+	complete(op, -error, 0);
+}
+
 static void polled(struct rln_uring *u, struct rln_op *op, int res)
 {
-	socklen_t size = sizeof(res);
-
-	if (cancelled(op) || (res < 0 && res != -EINTR)) {
+	if (cancelled(op) || (res < 0 && res != -EINTR))
 		complete(op, moved_or(op, normalise(op, res < 0 ? res : -ECANCELED)), 0);
-		return;
-	}
-	if (op->opcode != RLN_OP_CONNECT) {
+	else if (op->opcode == RLN_OP_CONNECT)
+		connected(op);
+	else if (is_send(op) && (op->backend_state & RLN_URING_NOSOCK))
+		write_part(u, op);
+	else
 		rln_uring_issue(u, op, false);
-		return;
-	}
-	if (getsockopt(op->fd, SOL_SOCKET, SO_ERROR, &res, &size) < 0)
-		res = errno;
-	complete(op, -res, 0);
 }
 
 static void sent(struct rln_op *op, int res)
@@ -192,7 +219,7 @@ static void op_completed(struct rln_uring *u, struct rln_op *op, const struct io
 		drop_buffer(u, cqe);
 		if (!more && cqe->res < 0 && retried(u, op, cqe->res))
 			return;
-		if (op->opcode == RLN_OP_SEND || op->opcode == RLN_OP_SENDMSG)
+		if (is_send(op))
 			sent(op, normalise(op, cqe->res));
 		else
 			complete(op, normalise(op, cqe->res), more ? RLN_C_MORE : 0);

@@ -50,26 +50,6 @@ static void prep_recv_pool(const struct rln_uring *u, struct io_uring_sqe *sqe, 
 	sqe->buf_group = RLN_BUF_GROUP;
 }
 
-static void prep_send(struct io_uring_sqe *sqe, const struct rln_op *op)
-{
-	const char *from = (const char *)op->ptr + op->progress;
-
-	if (op->backend_state & RLN_URING_NOSOCK)
-		io_uring_prep_write(sqe, op->fd, from, transfer(op), (uint64_t)-1);
-	else
-		io_uring_prep_send(sqe, op->fd, from, transfer(op), MSG_WAITALL | MSG_NOSIGNAL);
-}
-
-static void prep_sendmsg(struct io_uring_sqe *sqe, const struct rln_op *op)
-{
-	const struct msghdr *m = op->ptr;
-
-	if (op->backend_state & RLN_URING_NOSOCK)
-		io_uring_prep_writev(sqe, op->fd, m->msg_iov, (unsigned int)m->msg_iovlen, (uint64_t)-1);
-	else
-		io_uring_prep_sendmsg(sqe, op->fd, m, MSG_WAITALL | MSG_NOSIGNAL);
-}
-
 static void prep_recv(struct io_uring_sqe *sqe, const struct rln_op *op)
 {
 	if (op->backend_state & RLN_URING_NOSOCK)
@@ -102,10 +82,11 @@ static void prep(const struct rln_uring *u, struct io_uring_sqe *sqe, const stru
 		prep_recv_pool(u, sqe, op, first_poll);
 		break;
 	case RLN_OP_SEND:
-		prep_send(sqe, op);
+		io_uring_prep_send(sqe, op->fd, (const char *)op->ptr + op->progress, transfer(op),
+		                   MSG_WAITALL | MSG_NOSIGNAL);
 		break;
 	case RLN_OP_SENDMSG:
-		prep_sendmsg(sqe, op);
+		io_uring_prep_sendmsg(sqe, op->fd, op->ptr, MSG_WAITALL | MSG_NOSIGNAL);
 		break;
 	case RLN_OP_POLL:
 		io_uring_prep_poll_add(sqe, op->fd, (unsigned int)op->arg);

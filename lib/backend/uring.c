@@ -209,6 +209,12 @@ static bool recoverable(int error)
 	return error == -EINTR || error == -EAGAIN || error == -EBUSY || error == -ETIME;
 }
 
+/* A sleep that a signal may have ended: the count of submissions, or -EINTR, and nothing to deliver. */
+static bool interrupted(const struct rln_uring *u, int r)
+{
+	return (r >= 0 || r == -EINTR) && !io_uring_cq_ready(&u->ring) && !overflowed(u);
+}
+
 static bool may_skip_enter(struct rln_uring *u)
 {
 	if (!io_uring_cq_ready(&u->ring) || io_uring_sq_ready(&u->ring) || u->skipped == MAX_SKIPPED)
@@ -261,7 +267,9 @@ static int uring_wait(struct rln_backend *b, uint64_t deadline)
 	    io_uring_cq_ready(&u->ring) || overflowed(u))
 		deadline = 0;
 	if (!may_skip_enter(u))
-		r = enter(u, deadline);
+		do
+			r = enter(u, deadline);
+		while (interrupted(u, r) && deadline > rln_clock_now(u->clock));
 	drain(u);
 	if (r >= 0 || recoverable(r))
 		r = fetch_overflow(u);

@@ -11,6 +11,7 @@
 #define rln_unused        __attribute__((unused))
 #define rln_must_check    __attribute__((warn_unused_result))
 #define rln_noinline      __attribute__((noinline))
+#define rln_always_inline inline __attribute__((always_inline))
 #define rln_cold          __attribute__((cold))
 #define rln_printf(f, a)  __attribute__((format(printf, f, a)))
 #define rln_aligned(n)    __attribute__((aligned(n)))

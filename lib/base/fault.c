@@ -2,8 +2,8 @@
 /*
  * Fault points; fault.h tells the idea.
  *
- * A point counts down under one lock: tests arm points from one thread and workers pass them on others, and a build with
- * faults is not measured.
+ * A point counts down under one lock: tests arm points from one thread and workers pass them on others, and a build
+ * with faults is not measured.
  */
 #include "base/fault.h"
 

@@ -2,9 +2,9 @@
 /*
  * A 4-ary min-heap of 64-bit keys: the timer queue.
  *
- * Four children per node make the tree half as deep as a binary one and keep the children of a node in one or two cache
- * lines, because key and node pointer sit side by side in the array. A node knows its position, so removal costs O(log n)
- * without a search. Equal keys leave the heap in the order they were inserted.
+ * Four children per node make the tree half as deep as a binary one and keep the children of a node in one or two
+ * cache lines, because key and node pointer sit side by side in the array. A node knows its position, so removal
+ * costs O(log n) without a search. Equal keys leave the heap in the order they were inserted.
  */
 #ifndef RLN_BASE_HEAP_H
 #define RLN_BASE_HEAP_H

@@ -2,8 +2,8 @@
 /*
  * A lock-free inbox: many threads push, one drains everything at once.
  *
- * Producers push onto a stack by compare-and-swap; the consumer takes the whole stack with one exchange and reverses it.
- * Nobody ever pops a single node, hence no ABA problem, and the order of delivery is the order of the pushes.
+ * Producers push onto a stack by compare-and-swap; the consumer takes the whole stack with one exchange and reverses
+ * it. Nobody ever pops a single node, hence no ABA problem, and the order of delivery is the order of the pushes.
  *
  * Ordering: the push is a release that pairs with the acquire of the drain: what a producer wrote before its push is
  * visible to the consumer that sees the node. Push and rln_mpsc_empty() are sequentially consistent besides, so that

@@ -2,9 +2,9 @@
 /*
  * Sized structures: how options and results cross the ABI.
  *
- * The caller's structure begins with a size_t that says how much of it the caller knows. Coming in, what the caller does
- * not know is zero (the default), and what the library does not know must be zero, or the call is refused: an option is
- * never ignored. Going out, the caller gets what it knows and zeros where the library knows less.
+ * The caller's structure begins with a size_t that says how much of it the caller knows. Coming in, what the caller
+ * does not know is zero (the default), and what the library does not know must be zero, or the call is refused: an
+ * option is never ignored. Going out, the caller gets what it knows and zeros where the library knows less.
  */
 #ifndef RLN_BASE_SIZED_H
 #define RLN_BASE_SIZED_H

@@ -2,10 +2,10 @@
 /*
  * Type-stable object slabs with generations.
  *
- * Objects of one type live in chunks that are never moved and never returned before rln_slab_fini(), so a stale pointer
- * always points at an object of the right type. Every object starts with a struct rln_slot; its generation changes each
- * time the object is handed out or freed, so a 64-bit id (generation and index) taken earlier is recognised as stale, for
- * as many as 2^31 further lives of the slot.
+ * Objects of one type live in chunks that are never moved and never returned before rln_slab_fini(), so a stale
+ * pointer always points at an object of the right type. Every object starts with a struct rln_slot; its generation
+ * changes each time the object is handed out or freed, so a 64-bit id (generation and index) taken earlier is
+ * recognised as stale, for as many as 2^31 further lives of the slot.
  *
  * A slab belongs to one thread. Objects are handed out uninitialised but for their slot; the free list is LIFO, so the
  * next object is the one whose cache lines are warm.
@@ -42,7 +42,7 @@ struct rln_slab {
 /* *size* includes the slot and is rounded up to *align* (a power of two); *max* objects at most (0: no limit). */
 void rln_slab_init(struct rln_slab *s, size_t size, size_t align, uint32_t max);
 
-/* Frees all memory. Live objects are the caller's bug; their number is returned so that it can be asserted or logged. */
+/* Frees all memory. Live objects are the caller's bug; their number is returned, to be asserted or logged. */
 uint32_t rln_slab_fini(struct rln_slab *s);
 
 /* Returns an object, or NULL when *max* are live or memory is short. Its slot is valid, the rest is indeterminate. */

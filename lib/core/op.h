@@ -33,7 +33,7 @@ enum rln_opcode {
 	RLN_OP_RECV,              /* ptr, len: res = bytes (at least 1), 0 at EOF */
 	RLN_OP_RECV_POOL,         /* multishot into the backend's buffers: res, data, buf; 0 at EOF (terminal) */
 	RLN_OP_SEND,              /* ptr, len: res = len, or less if an error or a cancel came in between */
-	RLN_OP_SENDMSG,           /* ptr: struct msghdr (the backend may change its iovecs), len: total; as SEND */
+	RLN_OP_SENDMSG,           /* ptr: struct msghdr (the backend may change it and its iovecs), len: total; as SEND */
 	RLN_OP_POLL,              /* events in arg; res = ready events; one-shot */
 	RLN_OP_CLOSE,             /* closes fd; no other op may name it */
 	RLN_OP_MAX

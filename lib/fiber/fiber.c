@@ -5,8 +5,9 @@
  *     [guard][                stack, grows down                ][colour][control block]
  *     base                                                     top              base + size
  *
- * The control block and the first frame share the topmost page. Tops are shifted by a multiple of a cache line that varies
- * from stack to stack (the colour): otherwise the hot lines of all fibers would fall into the same few cache sets.
+ * The control block and the first frame share the topmost page. Tops are shifted by a multiple of a cache line that
+ * varies from stack to stack (the colour): otherwise the hot lines of all fibers would fall into the same few cache
+ * sets.
  */
 #include "fiber/fiber.h"
 #include "fiber/switch.h"

@@ -9,10 +9,10 @@
  * and never from fiber to fiber. The fiber's control block lies at the top of its stack, in the page the first frame
  * touches anyway, so a parked fiber that did little costs one page.
  *
- * A fiber ends when its entry function returns: rln_fiber_resume() then returns true, and the fiber must be freed from
- * the thread's own stack with rln_fiber_free(). Callee-saved registers, the stack pointer and the floating-point control
- * words are saved, as the ABIs demand; the signal mask is not. errno is per thread and is saved by nobody: callers that
- * need it across a switch keep it themselves (the library never uses it).
+ * A fiber ends when its entry function returns: rln_fiber_resume() then returns true, and the fiber must be freed
+ * from the thread's own stack with rln_fiber_free(). Callee-saved registers, the stack pointer and the
+ * floating-point control words are saved, as the ABIs demand; the signal mask is not. errno is per thread and is
+ * saved by nobody: callers that need it across a switch keep it themselves (the library never uses it).
  *
  * Sanitizers (address, thread) and valgrind are told of every stack and switch.
  */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the address and thread sanitizers and valgrind must be told about stacks and switches. Without them everything here
- * is empty (valgrind's requests are a few instructions that do nothing outside it).
+ * What the address and thread sanitizers and valgrind must be told about stacks and switches. Without them
+ * everything here is empty (valgrind's requests are a few instructions that do nothing outside it).
  */
 #ifndef RLN_FIBER_SANITIZE_H
 #define RLN_FIBER_SANITIZE_H
@@ -87,10 +87,10 @@ static inline void rln_sanitize_fiber_fini(struct rln_sanitize *s)
 }
 
 /*
- * Right before a switch. *ends*: the context that is left will not be continued. Always inline: the thread sanitizer counts
- * calls and returns per fiber, and a call made in one fiber must not return in another.
+ * Right before a switch. *ends*: the context that is left will not be continued. Always inline: the thread sanitizer
+ * counts calls and returns per fiber, and a call made in one fiber must not return in another.
  */
-static inline __attribute__((always_inline)) void rln_sanitize_leave(struct rln_sanitize *from, struct rln_sanitize *to, bool ends)
+static rln_always_inline void rln_sanitize_leave(struct rln_sanitize *from, struct rln_sanitize *to, bool ends)
 {
 	(void)from;
 	(void)to;

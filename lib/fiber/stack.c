@@ -7,12 +7,12 @@
  *         v
  *     idle, cold   its pages were given back; used when no warm one is left
  *
- * The book-keeping of a slab lies outside the stacks, so that an idle stack needs no page. Slabs start small and double,
- * up to 512 stacks or 64 MiB: where overcommit is forbidden a mapping counts whole, whatever it is used for.
+ * The book-keeping of a slab lies outside the stacks, so that an idle stack needs no page. Slabs start small and
+ * double, up to 512 stacks or 64 MiB: where overcommit is forbidden a mapping counts whole, whatever it is used for.
  *
- * Guards: MADV_GUARD_INSTALL costs no mapping but is refused on old kernels and on locked memory, so every slab asks anew;
- * mprotect() splits the mapping in two per stack and would exhaust vm.max_map_count for the whole process, so a budget
- * bounds it; beyond that a canary word at the low end is looked at when the stack comes back.
+ * Guards: MADV_GUARD_INSTALL costs no mapping but is refused on old kernels and on locked memory, so every slab asks
+ * anew; mprotect() splits the mapping in two per stack and would exhaust vm.max_map_count for the whole process, so
+ * a budget bounds it; beyond that a canary word at the low end is looked at when the stack comes back.
  */
 #include <errno.h>
 #include <stdatomic.h>

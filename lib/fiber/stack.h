@@ -2,10 +2,10 @@
 /*
  * A per-worker pool of fiber stacks.
  *
- * Stacks are cut from large mappings (slabs), each stack with an inaccessible guard page below it. Where the kernel has
- * MADV_GUARD_INSTALL (6.13) guards cost no extra mapping; otherwise mprotect() is used within a budget well below
- * vm.max_map_count, and beyond the budget a canary word stands in, checked when the stack comes back. Only touched pages
- * are resident; transparent huge pages are switched off for the slabs.
+ * Stacks are cut from large mappings (slabs), each stack with an inaccessible guard page below it. Where the kernel
+ * has MADV_GUARD_INSTALL (6.13) guards cost no extra mapping; otherwise mprotect() is used within a budget well
+ * below vm.max_map_count, and beyond the budget a canary word stands in, checked when the stack comes back. Only
+ * touched pages are resident; transparent huge pages are switched off for the slabs.
  *
  * Reuse is LIFO. A small stock of idle stacks stays warm; beyond it a stack that comes back gives its pages to the
  * kernel. Slabs are mapped on demand, small ones first.
@@ -47,8 +47,9 @@ struct rln_stack_pool_stats {
 struct rln_stack_pool;
 
 /*
- * *size*: usable bytes per stack, 0 for the default; rounded up to pages, raised to a minimum of 16 KiB plus the signal
- * frame. *allow_madvise_guard* false forces the fallback ("guard" in RINGLINE_DISABLE). 0, -EINVAL (absurd size), -ENOMEM.
+ * *size*: usable bytes per stack, 0 for the default; rounded up to pages, raised to a minimum of 16 KiB plus the
+ * signal frame. *allow_madvise_guard* false forces the fallback ("guard" in RINGLINE_DISABLE). 0, -EINVAL (absurd
+ * size), -ENOMEM.
  */
 int rln_stack_pool_new(struct rln_stack_pool **ret, size_t size, bool allow_madvise_guard) rln_must_check;
 

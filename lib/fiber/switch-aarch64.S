@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The switch for AArch64 (AAPCS64): x19 to x30, the low halves of v8 to v15, the stack pointer and FPCR are the callee's
- * to preserve. The return address lies on a stack of our own and the callers' frames sign theirs, so it is not signed
- * here; a ret needs no landing pad. Guarded control stacks would need one per fiber: the object is not marked for GCS.
+ * The switch for AArch64 (AAPCS64): x19 to x30, the low halves of v8 to v15, the stack pointer and FPCR are the
+ * callee's to preserve. The return address lies on a stack of our own and the callers' frames sign theirs, so it is
+ * not signed here; a ret needs no landing pad. Guarded control stacks would need one per fiber: the object is not
+ * marked for GCS.
  */
 #if defined(__aarch64__) && defined(RLN_FIBER_ASM)
 

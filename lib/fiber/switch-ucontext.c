@@ -2,8 +2,8 @@
 /*
  * The switch by <ucontext.h>: works wherever libc has it, at the price of two system calls for the signal mask.
  *
- * The saved context lies on the stack that is being left, which stays as it is until it is continued. makecontext() takes
- * int arguments, so the two pointers travel in halves.
+ * The saved context lies on the stack that is being left, which stays as it is until it is continued. makecontext()
+ * takes int arguments, so the two pointers travel in halves.
  */
 #include "fiber/fiber.h"
 #include "fiber/switch.h"

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The switch for x86-64 (System V ABI): rbx, rbp, r12 to r15, the stack pointer, and the control bits of MXCSR and of the
- * x87 unit are the callee's to preserve.
+ * The switch for x86-64 (System V ABI): rbx, rbp, r12 to r15, the stack pointer, and the control bits of MXCSR and
+ * of the x87 unit are the callee's to preserve.
  *
- * The routine ends in pop and jump instead of ret: a ret to another stack is always mispredicted. That is also why the
- * object is marked for IBT and not for SHSTK: with user shadow stacks the jump would leave a stale entry behind, and
- * without one shadow stack per fiber a ret could not work either. A process that links the library therefore runs without
- * shadow stacks, which is safe; claiming them would not be.
+ * The routine ends in pop and jump instead of ret: a ret to another stack is always mispredicted. That is also why
+ * the object is marked for IBT and not for SHSTK: with user shadow stacks the jump would leave a stale entry behind,
+ * and without one shadow stack per fiber a ret could not work either. A process that links the library therefore
+ * runs without shadow stacks, which is safe; claiming them would not be.
  */
 #if defined(__x86_64__) && defined(RLN_FIBER_ASM)
 

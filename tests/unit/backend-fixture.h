@@ -120,6 +120,15 @@ static inline void request_submit(struct request *q)
 	g_assert_cmpuint(q->ended, ==, 0);
 }
 
+/* An array of requests; ops are cache lines, which g_new() does not know. */
+static inline struct request *requests_new(size_t n)
+{
+	void *p = aligned_alloc(_Alignof(struct request), n * sizeof(struct request));
+
+	g_assert_nonnull(p);
+	return memset(p, 0, n * sizeof(struct request));
+}
+
 static inline void request_start(struct request *q, enum rln_opcode opcode, int fd, void *ptr, size_t len)
 {
 	request_init(q, opcode, fd, ptr, len);

@@ -234,7 +234,7 @@ static void reuse_from_completion(gconstpointer data)
 
 static void large_batch(gconstpointer data rln_unused)
 {
-	struct request *q = g_new0(struct request, 5000);
+	struct request *q = requests_new(5000);
 	unsigned int ended = 0;
 
 	for (size_t i = 0; i < 5000; i++)
@@ -244,7 +244,7 @@ static void large_batch(gconstpointer data rln_unused)
 		for (size_t i = ended = 0; i < 5000; i++)
 			ended += q[i].ended;
 	}
-	g_free(q);
+	free(q);
 }
 
 /* Receives, sends, cancels and closes of a hundred sockets without a wait between them. */

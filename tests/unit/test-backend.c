@@ -472,9 +472,16 @@ static void accept_no_descriptors(gconstpointer data rln_unused)
 
 /* --- receiving into the backend's buffers ------------------------------------------------------------------------- */
 
+/* As connections do: on unix sockets one completion at a time, because there kernels lose the end of a multishot. */
 static void pool_init(struct request *q, int fd)
 {
+	socklen_t size = sizeof(int);
+	int domain = 0;
+
 	request_init(q, RLN_OP_RECV_POOL, fd, NULL, 0);
+	g_assert_cmpint(getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size), ==, 0);
+	if (domain == AF_UNIX)
+		q->op.flags |= RLN_OPF_ONESHOT;
 	q->bytes = g_byte_array_new();
 }
 

@@ -1,10 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Layer 0: list, slab, heap, inbox, ring, clock, memory and its fault points, sized structures, log.
- *
- * The two structures with an invariant worth the name (slab, heap) are also run against a model too simple to be wrong, by
- * random steps; g_test prints the seed, and --seed repeats it. After every test no block of memory may be left.
- */
+/* Layer 0 but for slabs and heaps: list, inbox, ring, clock, memory, its fault points, sized structures, log. */
 #include <errno.h>
 #include <glib.h>
 #include <pthread.h>
@@ -13,15 +8,13 @@
 
 #include "base/clock.h"
 #include "base/fault.h"
-#include "base/heap.h"
 #include "base/list.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/mpsc.h"
 #include "base/ring.h"
 #include "base/sized.h"
-#include "base/slab.h"
-#include "scale.h"
+#include "cases.h"
 
 /* --- list --- */
 
@@ -134,460 +127,6 @@ static void test_list_unlink_while_walking(void)
 		if (rln_list_entry(it, struct item, link)->value % 2)
 			rln_list_del(it);
 	assert_list(&head, "024");
-}
-
-/* --- slab --- */
-
-struct object {
-	struct rln_slot slot;
-	uint64_t payload[3];
-};
-
-static struct object *slab_alloc(struct rln_slab *s)
-{
-	struct object *o = rln_slab_alloc(s);
-
-	g_assert_nonnull(o);
-	g_assert_true(rln_slot_live(&o->slot));
-	return o;
-}
-
-static void fini_empty_slab(struct rln_slab *s)
-{
-	g_assert_cmpuint(rln_slab_fini(s), ==, 0);
-}
-
-static void test_slab_objects_stay(void)
-{
-	const uint32_t n = 100000;
-	struct object **objects = g_new(struct object *, n);
-	struct rln_slab s;
-	uint32_t i;
-
-	rln_slab_init(&s, sizeof(struct object), 8, 0);
-	for (i = 0; i < n; i++) {
-		objects[i] = slab_alloc(&s);
-		memset(objects[i]->payload, (int)i & 0xff, sizeof(objects[i]->payload));
-		objects[i]->payload[0] = i;
-	}
-	for (i = 0; i < n; i++) {
-		g_assert_cmpuint(objects[i]->slot.index, ==, i);
-		g_assert_cmpuint(objects[i]->payload[0], ==, i);
-		g_assert_true(rln_slab_at(&s, i) == objects[i]);
-		g_assert_true(rln_slab_find(&s, rln_slot_id(&objects[i]->slot)) == objects[i]);
-	}
-	for (i = 0; i < n; i++)
-		rln_slab_free(&s, objects[i]);
-	fini_empty_slab(&s);
-	g_free(objects);
-}
-
-static void test_slab_stale_id(void)
-{
-	struct rln_slab s;
-	struct object *second;
-	struct object *first;
-	uint64_t id;
-
-	rln_slab_init(&s, sizeof(struct object), 8, 0);
-	g_assert_null(rln_slab_find(&s, 0));
-	first = slab_alloc(&s);
-	id = rln_slot_id(&first->slot);
-	g_assert_true(rln_slab_find(&s, id) == first);
-	rln_slab_free(&s, first);
-	g_assert_null(rln_slab_find(&s, id));
-	g_assert_null(rln_slab_find(&s, rln_slot_id(&first->slot)));
-	second = slab_alloc(&s);
-	g_assert_true(second == first);
-	g_assert_null(rln_slab_find(&s, id));
-	g_assert_true(rln_slab_find(&s, rln_slot_id(&second->slot)) == second);
-	g_assert_null(rln_slab_find(&s, rln_slot_id(&second->slot) + 1000));
-	rln_slab_free(&s, second);
-	fini_empty_slab(&s);
-}
-
-static void test_slab_lifo(void)
-{
-	struct rln_slab s;
-	struct object *o[3];
-	int i;
-
-	rln_slab_init(&s, sizeof(struct object), 8, 0);
-	for (i = 0; i < 3; i++)
-		o[i] = slab_alloc(&s);
-	rln_slab_free(&s, o[2]);
-	rln_slab_free(&s, o[0]);
-	rln_slab_free(&s, o[1]);
-	g_assert_true(slab_alloc(&s) == o[1]);
-	g_assert_true(slab_alloc(&s) == o[0]);
-	g_assert_true(slab_alloc(&s) == o[2]);
-	g_assert_cmpuint(rln_slab_fini(&s), ==, 3);
-}
-
-static void test_slab_max(void)
-{
-	struct rln_slab s;
-	struct object *o;
-	int i;
-
-	rln_slab_init(&s, sizeof(struct object), 8, 10);
-	for (i = 0; i < 10; i++)
-		o = slab_alloc(&s);
-	g_assert_null(rln_slab_alloc(&s));
-	rln_slab_free(&s, o);
-	g_assert_true(slab_alloc(&s) == o);
-	g_assert_null(rln_slab_alloc(&s));
-	g_assert_cmpuint(rln_slab_fini(&s), ==, 10);
-}
-
-static void test_slab_beyond_capacity(void)
-{
-	struct rln_slab s;
-
-	rln_slab_init(&s, sizeof(struct object), 8, 0);
-	g_assert_null(rln_slab_at(&s, 0));
-	slab_alloc(&s);
-	g_assert_nonnull(rln_slab_at(&s, RLN_SLAB_FIRST_CHUNK - 1));
-	g_assert_null(rln_slab_at(&s, RLN_SLAB_FIRST_CHUNK));
-	g_assert_null(rln_slab_at(&s, UINT32_MAX));
-	g_assert_null(rln_slab_find(&s, UINT64_MAX));
-	g_assert_cmpuint(rln_slab_fini(&s), ==, 1);
-}
-
-static void test_slab_alignment(void)
-{
-	struct rln_slab s;
-	int i;
-
-	rln_slab_init(&s, 65, 64, 0);
-	g_assert_cmpuint(s.size, ==, 128);
-	for (i = 0; i < 100; i++)
-		g_assert_cmpuint((uintptr_t)rln_slab_alloc(&s) % 64, ==, 0);
-	g_assert_cmpuint(rln_slab_fini(&s), ==, 100);
-}
-
-static void *junk_alloc(size_t size, size_t align, void *arg)
-{
-	void *p = NULL;
-
-	(void)arg;
-	g_assert_cmpint(posix_memalign(&p, align, size), ==, 0);
-	return memset(p, 0xa5, size);
-}
-
-static void junk_free(void *p, void *arg)
-{
-	(void)arg;
-	free(p);
-}
-
-static void test_slab_new_memory_is_zero(void)
-{
-	const struct rln_allocator junk = { junk_alloc, junk_free, NULL };
-	const uint64_t zero[3] = { 0 };
-	struct rln_slab s;
-	int i;
-
-	g_assert_cmpint(rln_mem_set_allocator(&junk), ==, 0);
-	rln_slab_init(&s, sizeof(struct object), 8, 0);
-	for (i = 0; i < 50; i++) {
-		struct object *o = slab_alloc(&s);
-
-		g_assert_cmpmem(o->payload, sizeof(o->payload), zero, sizeof(zero));
-	}
-	g_assert_cmpuint(rln_slab_fini(&s), ==, 50);
-	g_assert_cmpint(rln_mem_set_allocator(NULL), ==, 0);
-}
-
-/* Fails each of the first requests in turn. What was there stays usable, and nothing is lost. */
-static void test_slab_out_of_memory(void)
-{
-	uint32_t skip;
-
-	for (skip = 0; skip < 4; skip++) {
-		struct rln_slab s;
-		uint32_t n = 0;
-
-		rln_slab_init(&s, sizeof(struct object), 8, 0);
-		rln_fault_arm(RLN_FAULT_ALLOC, skip, 1, ENOMEM);
-		while (rln_slab_alloc(&s))
-			n++;
-		g_assert_cmpuint(n, ==, skip < 2 ? 0 : 8);
-		g_assert_cmpuint(s.live, ==, n);
-		g_assert_cmpuint(slab_alloc(&s)->slot.index, ==, n);
-		rln_slab_fini(&s);
-		g_assert_cmpuint(rln_fault_failed(RLN_FAULT_ALLOC), ==, 1);
-		rln_fault_disarm_all();
-		g_assert_cmpuint(rln_mem_live(), ==, 0);
-	}
-}
-
-static void test_slab_free_needs_no_memory(void)
-{
-	struct object *o[500];
-	struct rln_slab s;
-	int i;
-
-	rln_slab_init(&s, sizeof(struct object), 8, 0);
-	for (i = 0; i < 500; i++)
-		o[i] = slab_alloc(&s);
-	rln_fault_arm(RLN_FAULT_ALLOC, 0, UINT32_MAX, ENOMEM);
-	for (i = 0; i < 500; i++)
-		rln_slab_free(&s, o[i]);
-	for (i = 0; i < 500; i++)
-		slab_alloc(&s);
-	g_assert_cmpuint(rln_fault_passed(RLN_FAULT_ALLOC), ==, 0);
-	rln_fault_disarm_all();
-	g_assert_cmpuint(rln_slab_fini(&s), ==, 500);
-}
-
-static void test_slab_double_free(void)
-{
-	struct rln_slab s;
-	struct object *o;
-
-	if (g_test_subprocess()) {
-		rln_slab_init(&s, sizeof(*o), 8, 0);
-		o = slab_alloc(&s);
-		rln_slab_free(&s, o);
-		rln_slab_free(&s, o);
-		return;
-	}
-	g_test_trap_subprocess(NULL, 0, 0);
-	g_test_trap_assert_failed();
-}
-
-/* The model: a table of what is live, and the id each object had. */
-static void test_slab_model(void)
-{
-	struct object *live[300];
-	uint64_t stale[64] = { 0 };
-	struct rln_slab s;
-	uint32_t nlive = 0;
-	int step;
-
-	rln_slab_init(&s, sizeof(struct object), 8, 300);
-	for (step = 0; step < 50000; step++) {
-		if (g_test_rand_bit()) {
-			struct object *o = rln_slab_alloc(&s);
-
-			g_assert_true(!!o == (nlive < 300));
-			if (!o)
-				continue;
-			o->payload[1] = rln_slot_id(&o->slot);
-			live[nlive++] = o;
-		} else if (nlive) {
-			uint32_t i = (uint32_t)g_test_rand_int_range(0, (gint32)nlive);
-
-			g_assert_cmpuint(live[i]->payload[1], ==, rln_slot_id(&live[i]->slot));
-			g_assert_true(rln_slab_find(&s, live[i]->payload[1]) == live[i]);
-			stale[step % 64] = live[i]->payload[1];
-			rln_slab_free(&s, live[i]);
-			live[i] = live[--nlive];
-		}
-		g_assert_null(rln_slab_find(&s, stale[g_test_rand_int_range(0, 64)]));
-		g_assert_cmpuint(s.live, ==, nlive);
-	}
-	g_assert_cmpuint(rln_slab_fini(&s), ==, nlive);
-}
-
-/* --- heap --- */
-
-struct timer {
-	struct rln_heap_node node;
-	uint64_t key;
-	uint32_t number;
-};
-
-static void assert_heap(const struct rln_heap *h)
-{
-	uint32_t i;
-
-	for (i = 0; i < h->len; i++) {
-		g_assert_cmpuint(h->entry[i].node->pos, ==, i);
-		if (i)
-			g_assert_cmpuint(h->entry[(i - 1) / 4].key, <=, h->entry[i].key);
-	}
-}
-
-static struct timer *pop(struct rln_heap *h, uint64_t *key)
-{
-	struct rln_heap_node *n = rln_heap_min(h, key);
-
-	if (!n)
-		return NULL;
-	rln_heap_remove(h, n);
-	g_assert_false(rln_heap_contains(n));
-	return rln_container_of(n, struct timer, node);
-}
-
-static void insert(struct rln_heap *h, struct timer *t, uint64_t key)
-{
-	t->key = key;
-	rln_heap_node_init(&t->node);
-	g_assert_cmpint(rln_heap_insert(h, &t->node, key), ==, 0);
-}
-
-static void test_heap_million(void)
-{
-	uint32_t n = scaled(1000000, 20000);
-	struct timer *timers = g_new0(struct timer, n);
-	uint64_t last = 0;
-	struct rln_heap h;
-	uint64_t key;
-	uint32_t i;
-
-	rln_heap_init(&h);
-	for (i = 0; i < n; i++)
-		insert(&h, &timers[i], (uint64_t)g_test_rand_int_range(0, G_MAXINT32) << 20);
-	g_assert_cmpuint(h.len, ==, n);
-	assert_heap(&h);
-	for (i = 0; i < n; i += 2)
-		rln_heap_remove(&h, &timers[i].node);
-	assert_heap(&h);
-	for (i = 0; i < n / 2; i++) {
-		struct timer *t = pop(&h, &key);
-
-		g_assert_cmpuint(t->key, ==, key);
-		g_assert_cmpuint(key, >=, last);
-		g_assert_cmpuint((t - timers) % 2, ==, 1);
-		last = key;
-	}
-	g_assert_null(pop(&h, &key));
-	rln_heap_fini(&h);
-	g_free(timers);
-}
-
-static void assert_insertion_order(uint32_t first_seq)
-{
-	struct timer timers[1000];
-	struct rln_heap h;
-	uint64_t key;
-	uint32_t i;
-
-	rln_heap_init(&h);
-	h.seq = first_seq;
-	for (i = 0; i < 1000; i++) {
-		timers[i].number = i;
-		insert(&h, &timers[i], 7 + i % 3);
-	}
-	for (i = 0; i < 1000; i++) {
-		uint32_t expected = i < 334 ? i * 3 : i < 667 ? (i - 334) * 3 + 1 : (i - 667) * 3 + 2;
-
-		g_assert_cmpuint(pop(&h, &key)->number, ==, expected);
-	}
-	rln_heap_fini(&h);
-}
-
-static void test_heap_equal_keys(void)
-{
-	assert_insertion_order(0);
-}
-
-static void test_heap_counter_wraps(void)
-{
-	assert_insertion_order(UINT32_MAX - 500);
-}
-
-static struct timer *model_min(struct timer *timers, int n)
-{
-	struct timer *least = NULL;
-	int i;
-
-	for (i = 0; i < n; i++) {
-		struct timer *t = &timers[i];
-
-		if (rln_heap_contains(&t->node) &&
-		    (!least || t->key < least->key || (t->key == least->key && t->number < least->number)))
-			least = t;
-	}
-	return least;
-}
-
-static void test_heap_model(void)
-{
-	struct timer timers[200];
-	struct rln_heap h;
-	uint32_t number = 0;
-	uint64_t key;
-	int step;
-	int i;
-
-	rln_heap_init(&h);
-	for (i = 0; i < 200; i++)
-		rln_heap_node_init(&timers[i].node);
-	for (step = 0; step < 20000; step++) {
-		struct timer *t = &timers[g_test_rand_int_range(0, 200)];
-
-		if (!rln_heap_contains(&t->node)) {
-			t->number = number++;
-			insert(&h, t, (uint64_t)g_test_rand_int_range(0, 50));
-		} else if (g_test_rand_bit()) {
-			rln_heap_remove(&h, &t->node);
-		} else {
-			t = model_min(timers, 200);
-			g_assert_true(pop(&h, &key) == t);
-			g_assert_cmpuint(key, ==, t->key);
-		}
-		if (step % 64 == 0)
-			assert_heap(&h);
-	}
-	rln_heap_fini(&h);
-}
-
-static void test_heap_remove_unlinked(void)
-{
-	struct timer in;
-	struct timer out;
-	struct rln_heap h;
-
-	rln_heap_init(&h);
-	insert(&h, &in, 1);
-	rln_heap_node_init(&out.node);
-	rln_heap_remove(&h, &out.node);
-	g_assert_cmpuint(h.len, ==, 1);
-	rln_heap_remove(&h, &in.node);
-	rln_heap_remove(&h, &in.node);
-	g_assert_cmpuint(h.len, ==, 0);
-	rln_heap_fini(&h);
-}
-
-static void test_heap_reserve(void)
-{
-	struct timer timers[1000];
-	struct rln_heap h;
-	int i;
-
-	rln_heap_init(&h);
-	g_assert_cmpint(rln_heap_reserve(&h, 1000), ==, 0);
-	rln_fault_arm(RLN_FAULT_ALLOC, 0, UINT32_MAX, ENOMEM);
-	for (i = 0; i < 1000; i++)
-		insert(&h, &timers[i], (uint64_t)i);
-	g_assert_cmpint(rln_heap_reserve(&h, 1000), ==, 0);
-	g_assert_cmpint(rln_heap_reserve(&h, 100000), ==, -ENOMEM);
-	rln_fault_disarm_all();
-	rln_heap_fini(&h);
-}
-
-static void test_heap_out_of_memory(void)
-{
-	struct timer timers[17];
-	struct rln_heap h;
-	uint64_t key;
-	int i;
-
-	rln_heap_init(&h);
-	for (i = 0; i < 16; i++)
-		insert(&h, &timers[i], (uint64_t)(16 - i));
-	rln_heap_node_init(&timers[16].node);
-	rln_fault_arm(RLN_FAULT_ALLOC, 0, 1, ENOMEM);
-	g_assert_cmpint(rln_heap_insert(&h, &timers[16].node, 0), ==, -ENOMEM);
-	rln_fault_disarm_all();
-	g_assert_false(rln_heap_contains(&timers[16].node));
-	for (i = 15; i >= 0; i--)
-		g_assert_true(pop(&h, &key) == &timers[i]);
-	rln_heap_fini(&h);
-	g_assert_cmpuint(rln_mem_live(), ==, 0);
 }
 
 /* --- inbox --- */
@@ -810,6 +349,21 @@ static void test_clock_never(void)
 }
 
 /* --- memory --- */
+
+static void *junk_alloc(size_t size, size_t align, void *arg)
+{
+	void *p = NULL;
+
+	(void)arg;
+	g_assert_cmpint(posix_memalign(&p, align, size), ==, 0);
+	return memset(p, 0xa5, size);
+}
+
+static void junk_free(void *p, void *arg)
+{
+	(void)arg;
+	free(p);
+}
 
 struct host {
 	uint64_t allocated;
@@ -1173,33 +727,12 @@ static void test_log_debug(void)
 	g_test_trap_assert_stderr("*ringline: seen at 1\n*");
 }
 
-static const struct test_case {
-	const char *path;
-	void (*run)(void);
-} cases[] = {
+static const struct test_case cases[] = {
 	{ "/list/order-is-kept", test_list_order },
 	{ "/list/unlink-twice-is-harmless", test_list_unlink_twice },
 	{ "/list/empty-has-no-first", test_list_empty },
 	{ "/list/splice-keeps-the-order-and-empties-the-source", test_list_splice },
 	{ "/list/walk-survives-unlinking-its-node", test_list_unlink_while_walking },
-	{ "/slab/objects-stay-where-they-are", test_slab_objects_stay },
-	{ "/slab/stale-id-is-not-found", test_slab_stale_id },
-	{ "/slab/next-object-is-the-last-freed", test_slab_lifo },
-	{ "/slab/more-than-max-is-refused", test_slab_max },
-	{ "/slab/beyond-capacity-is-null", test_slab_beyond_capacity },
-	{ "/slab/objects-are-aligned", test_slab_alignment },
-	{ "/slab/new-memory-is-zero", test_slab_new_memory_is_zero },
-	{ "/slab/out-of-memory-leaves-it-usable", test_slab_out_of_memory },
-	{ "/slab/free-needs-no-memory", test_slab_free_needs_no_memory },
-	{ "/slab/double-free-is-caught-in-test-builds", test_slab_double_free },
-	{ "/slab/agrees-with-a-table", test_slab_model },
-	{ "/heap/million-keys-leave-in-order", test_heap_million },
-	{ "/heap/equal-keys-leave-in-order-of-insertion", test_heap_equal_keys },
-	{ "/heap/order-survives-a-wrap-of-the-counter", test_heap_counter_wraps },
-	{ "/heap/agrees-with-a-linear-search", test_heap_model },
-	{ "/heap/removing-what-is-not-in-it-is-harmless", test_heap_remove_unlinked },
-	{ "/heap/insert-within-the-reserve-cannot-fail", test_heap_reserve },
-	{ "/heap/out-of-memory-changes-nothing", test_heap_out_of_memory },
 	{ "/mpsc/each-producers-order-is-kept-and-each-batch-woken-once", test_mpsc_threads },
 	{ "/mpsc/only-the-first-push-wakes", test_mpsc_wakes_once },
 	{ "/mpsc/drain-of-empty-is-null", test_mpsc_drain_empty },
@@ -1230,18 +763,9 @@ static const struct test_case {
 	{ "/log/debug-prints-to-stderr", test_log_debug },
 };
 
-static void run_case(gconstpointer data)
-{
-	((const struct test_case *)data)->run();
-	g_assert_cmpuint(rln_mem_live(), ==, 0);
-}
-
 int main(int argc, char **argv)
 {
-	size_t i;
-
 	g_test_init(&argc, &argv, NULL);
-	for (i = 0; i < G_N_ELEMENTS(cases); i++)
-		g_test_add_data_func(cases[i].path, &cases[i], run_case);
+	add_cases(cases, G_N_ELEMENTS(cases));
 	return g_test_run();
 }
