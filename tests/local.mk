@@ -74,12 +74,14 @@ unit_programs = \
 	tests/unit/test-handle \
 	tests/unit/test-heap \
 	tests/unit/test-schedule \
+	tests/unit/test-registry \
 	tests/unit/test-scope \
 	tests/unit/test-slab \
 	tests/unit/test-stack \
 	tests/unit/test-task \
 	tests/unit/test-timer \
 	tests/unit/test-token \
+	tests/unit/test-uring \
 	tests/unit/test-wait \
 	tests/unit/test-waker \
 	$(NULL)
@@ -127,6 +129,10 @@ tests_unit_test_backend_CPPFLAGS = $(UNIT_CPPFLAGS) $(LIBURING_CFLAGS)
 tests_unit_test_backend_LDADD = $(UNIT_FULL_LIBS)
 tests_unit_test_backend_loop_CPPFLAGS = $(UNIT_CPPFLAGS) $(LIBURING_CFLAGS)
 tests_unit_test_backend_loop_LDADD = $(UNIT_FULL_LIBS)
+tests_unit_test_registry_CPPFLAGS = $(UNIT_CPPFLAGS) $(LIBURING_CFLAGS)
+tests_unit_test_registry_LDADD = $(UNIT_FULL_LIBS)
+tests_unit_test_uring_CPPFLAGS = $(UNIT_CPPFLAGS) $(LIBURING_CFLAGS)
+tests_unit_test_uring_LDADD = $(UNIT_FULL_LIBS)
 tests_unit_test_epoll_CPPFLAGS = $(UNIT_CPPFLAGS) $(LIBURING_CFLAGS)
 tests_unit_test_epoll_LDADD = $(UNIT_FULL_LIBS)
 

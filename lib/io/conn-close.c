@@ -35,8 +35,7 @@ static void closed(struct rln_op *op, const struct rln_completion *done)
 	rln_stat_add(&io->stats.closed, 1);
 	if (c->aborted)
 		rln_stat_add(&io->stats.aborted, 1);
-	if (!c->refs && !c->handled)
-		rln_slab_free(&io->conns, c);
+	rln_conn_free_unused(c);
 	rln_io_descriptor_freed(io);
 }
 
@@ -108,6 +107,10 @@ void rln_conn_abort(struct ringline_conn *c)
 
 	if (c->state >= RLN_CONN_FINISHING)
 		return;
+	if (c->state == RLN_CONN_CONNECTING && rln_op_inflight(&c->send)) {
+		rln_op_cancel(&c->send);   /* who connects waits for the result, and ends what has failed */
+		return;
+	}
 	setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));   /* on a unix socket it has no effect */
 	c->aborted = true;
 	c->state = RLN_CONN_FINISHING;

@@ -13,8 +13,8 @@
  * The operation is armed when a task first waits and stays armed, up to the input limit: then it is cancelled, so that the
  * peer's window closes, and armed again when half of the input was consumed.
  *
- * When the backend runs short of buffers (RLN_C_SCARCE) bytes that must be queued are copied out, so that a slow task
- * cannot hold the memory others need.
+ * When the backend runs short of buffers (RLN_C_SCARCE) all bytes that are queued, on whatever connection, are copied out,
+ * so that tasks which do not read cannot hold the memory others need. Only what peek has lent stays in its buffer.
  *
  * Invariants: one reader at a time; a reader's memory is out of everyone's reach before its call returns; data comes
  * before the end of the stream and before an error.
@@ -109,6 +109,7 @@ static void throttle(struct ringline_conn *c)
 static void segment_free(struct ringline_conn *c, struct rln_segment *s)
 {
 	rln_list_del(&s->link);
+	rln_list_del(&s->held);
 	if (s->buf)
 		rln_buf_unref(s->buf);
 	rln_mem_free(s->own);
@@ -116,7 +117,7 @@ static void segment_free(struct ringline_conn *c, struct rln_segment *s)
 }
 
 /* Moves a segment's bytes to memory of its own, if there is any: otherwise it keeps the buffer. */
-static void segment_copy_out(struct ringline_conn *c, struct rln_segment *s)
+static void segment_copy_out(struct rln_io *io, struct rln_segment *s)
 {
 	s->own = rln_mem_alloc(s->len);
 	if (!s->own)
@@ -125,7 +126,18 @@ static void segment_copy_out(struct ringline_conn *c, struct rln_segment *s)
 	s->data = s->own;
 	rln_buf_unref(s->buf);
 	s->buf = NULL;
-	rln_stat_add(&c->io->stats.bytes_copied, s->len);
+	rln_list_del(&s->held);
+	rln_stat_add(&io->stats.bytes_copied, s->len);
+}
+
+/* Takes the buffers back in which bytes lie that nobody reads, whosever they are. What was lent stays where it is. */
+static void reclaim_buffers(struct rln_io *io)
+{
+	struct rln_list *it;
+	struct rln_list *tmp;
+
+	rln_list_for_each_safe (it, tmp, &io->held)
+		segment_copy_out(io, rln_list_entry(it, struct rln_segment, held));
 }
 
 /* Takes over the reference on the buffer. */
@@ -136,6 +148,7 @@ static void enqueue(struct ringline_conn *c, const struct rln_completion *done, 
 	if (!s) {
 		rln_buf_unref(done->buf);
 		c->recv_error = -ENOMEM;
+		rln_op_cancel(&c->recv);   /* behind a gap nothing may be delivered */
 		return;
 	}
 	s->buf = done->buf;
@@ -144,9 +157,9 @@ static void enqueue(struct ringline_conn *c, const struct rln_completion *done, 
 	s->len = n;
 	rln_list_init(&s->link);
 	rln_list_add_tail(&c->input, &s->link);
+	rln_list_init(&s->held);
+	rln_list_add_tail(&c->io->held, &s->held);
 	c->buffered += n;
-	if (done->flags & RLN_C_SCARCE)
-		segment_copy_out(c, s);
 }
 
 static void drop(struct ringline_conn *c, size_t n)
@@ -194,7 +207,7 @@ static void deliver_pool(struct ringline_conn *c, const struct rln_completion *d
 	size_t n = (size_t)done->res;
 
 	count(c, n);
-	if (c->state != RLN_CONN_OPEN) {
+	if (c->state != RLN_CONN_OPEN || c->recv_error) {
 		rln_buf_unref(done->buf);
 		return;
 	}
@@ -210,6 +223,8 @@ static void deliver_pool(struct ringline_conn *c, const struct rln_completion *d
 		enqueue(c, done, data, n);
 	else
 		rln_buf_unref(done->buf);
+	if (done->flags & RLN_C_SCARCE)
+		reclaim_buffers(c->io);
 	throttle(c);
 }
 
@@ -339,9 +354,9 @@ static ssize_t recv_min(struct ringline_conn *c, void *buf, size_t len, size_t m
 		return -EINVAL;
 	if (!len)
 		return 0;
-	rln_conn_hold(c);
+	rln_conn_enter(c);
 	error = receive(c, &r, t);
-	rln_conn_unref(c);
+	rln_conn_leave(c);
 	if (error < 0)
 		return r.got && min == 1 ? (ssize_t)r.got : error;
 	return r.got >= min || !r.got ? (ssize_t)r.got : -ENODATA;
@@ -360,7 +375,7 @@ ssize_t ringline_conn_recv_exact(struct ringline_conn *conn, void *buf, size_t l
 ssize_t ringline_conn_peek(struct ringline_conn *conn, const void **data)
 {
 	struct reader r = { .min = 1 };
-	const struct rln_segment *s;
+	struct rln_segment *s;
 	struct ringline_task *t;
 	int error = rln_conn_check_park(conn, &t, __func__);
 
@@ -369,13 +384,14 @@ ssize_t ringline_conn_peek(struct ringline_conn *conn, const void **data)
 	if (!data)
 		return -EINVAL;
 	if (!conn->buffered) {
-		rln_conn_hold(conn);
+		rln_conn_enter(conn);
 		error = receive(conn, &r, t);
-		rln_conn_unref(conn);
+		rln_conn_leave(conn);
 		if (error < 0 || !conn->buffered)
 			return error;
 	}
 	s = rln_list_entry(conn->input.next, struct rln_segment, link);
+	rln_list_del(&s->held);           /* lent: it cannot be moved any more */
 	*data = s->data;
 	return (ssize_t)s->len;
 }

@@ -284,9 +284,9 @@ static ssize_t send_pieces(struct ringline_conn *c, const struct iovec *iov, siz
 		return -EPIPE;
 	s.left = (size_t)r;
 	skip_empty(&s);
-	rln_conn_hold(c);
+	rln_conn_enter(c);
 	r = send_item(c, &s, t);
-	rln_conn_unref(c);
+	rln_conn_leave(c);
 	return r;
 }
 

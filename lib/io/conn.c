@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "base/sized.h"
 #include "io/addr.h"
 #include "io/conn.h"
@@ -37,29 +38,48 @@ struct ringline_conn *rln_conn_new(struct rln_io *io, int fd, int family, enum r
 	return c;
 }
 
-void rln_conn_hold(struct ringline_conn *c)
+void rln_conn_free_unused(struct ringline_conn *c)
 {
-	c->refs++;
+	if (c->state == RLN_CONN_CLOSED && !c->refs && !c->calls && !c->handled)
+		rln_slab_free(&c->io->conns, c);
+}
+
+void rln_conn_enter(struct ringline_conn *c)
+{
+	c->calls++;
+}
+
+void rln_conn_leave(struct ringline_conn *c)
+{
+	c->calls--;
+	rln_conn_free_unused(c);
 }
 
 void rln_conn_unref(struct ringline_conn *c)
 {
 	c->refs--;
-	if (c->refs || c->handled)
-		return;
-	if (c->state == RLN_CONN_CLOSED)
-		rln_slab_free(&c->io->conns, c);
-	else if (c->state == RLN_CONN_OPEN)
+	if (!c->refs && !c->handled && c->state == RLN_CONN_OPEN)
 		rln_conn_close(c);
+	else
+		rln_conn_free_unused(c);
+}
+
+/* An object of another worker: logged here, since this thread is a worker too. */
+static int foreign(const char *call)
+{
+	rln_log(RLN_LOG_ERROR, "%s: called on a worker that does not own the connection", call);
+	return -EPERM;
 }
 
 static int check_live(const struct ringline_conn *c, const char *call)
 {
 	if (!c)
 		return -EINVAL;
-	if (!rln_exec_get(call) || (rln_slot_live(&c->slot) && c->io != rln_io_current()))
+	if (!rln_exec_get(call))
 		return -EPERM;
-	return rln_slot_live(&c->slot) ? 0 : -EBADF;
+	if (!rln_slot_live(&c->slot))
+		return -EBADF;
+	return c->io == rln_io_current() ? 0 : foreign(call);
 }
 
 int rln_conn_check(const struct ringline_conn *c, const char *call)
@@ -94,14 +114,19 @@ int ringline_conn_keep(struct ringline_conn *conn)
 	if (conn->kept)
 		return -EALREADY;
 	conn->kept = true;
-	rln_conn_hold(conn);
+	conn->lent = false;
+	conn->refs++;
 	return 0;
 }
 
-/* Gives back the user's reference; the handler's connection may have none. */
+/* Gives back the user's reference. The handler's first close of what it did not keep has none to give. */
 static void drop_user_ref(struct ringline_conn *c)
 {
-	if (c->refs)
+	bool lent = c->lent && c->handler == rln_task_current();
+
+	if (lent)
+		c->lent = false;
+	else if (c->refs)
 		rln_conn_unref(c);
 }
 
@@ -158,7 +183,7 @@ int ringline_conn_find(struct ringline_conn **ret, uint64_t id)
 	c = rln_slab_find(&x->io->conns, id);
 	if (!c || c->state != RLN_CONN_OPEN)
 		return -ENOENT;
-	rln_conn_hold(c);
+	c->refs++;
 	*ret = c;
 	return 0;
 }

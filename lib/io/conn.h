@@ -14,8 +14,9 @@
  *   send (conn-send.c)      `output` is the queue of what is to leave; its head is in the kernel
  *   end (conn-close.c)      rln_conn_progress() decides after every completion what comes next
  *
- * References: `refs` counts the user's and those of calls under way; `handled` is the handler's, which ends when the
- * handler returns.
+ * References: `refs` counts the user's, `calls` those of calls under way, `handled` is the library's for the handler, which
+ * ends with its task. A handler may close what it was given without having a reference of its own; `lent` says that it
+ * has not done so, and keeps that close from dropping somebody else's.
  */
 #ifndef RLN_IO_CONN_H
 #define RLN_IO_CONN_H
@@ -41,6 +42,7 @@ enum rln_conn_state {
 struct rln_segment {
 	struct rln_slot slot;
 	struct rln_list link;             /* ringline_conn.input */
+	struct rln_list held;             /* rln_io.held, while buf may be taken away */
 	struct rln_buf *buf;              /* lent memory the bytes lie in; NULL: in own */
 	void *own;
 	unsigned char *data;
@@ -53,9 +55,11 @@ struct ringline_conn {
 	struct rln_io *io;
 	int fd;
 	uint32_t refs;
+	uint32_t calls;
 	uint16_t family;                  /* AF_INET, AF_INET6, AF_UNIX */
 	uint8_t state;                    /* enum rln_conn_state */
-	bool handled : 1;                 /* the handler has not returned */
+	bool handled : 1;                 /* the handler's task has not ended */
+	bool lent : 1;                    /* the handler has neither kept nor closed it */
 	bool kept : 1;
 	bool eof : 1;                     /* the peer has ended its stream */
 	bool throttled : 1;               /* receiving was stopped at the input limit */
@@ -79,6 +83,7 @@ struct ringline_conn {
 
 	void (*serve)(struct ringline_conn *conn, void *arg);   /* the handler of an accepted connection */
 	void *serve_arg;
+	const struct ringline_task *handler;
 
 	struct rln_op recv;
 	struct rln_op send;               /* also connect and close: never at the same time */
@@ -93,10 +98,15 @@ int rln_conn_check(const struct ringline_conn *c, const char *call);
 /* The guard of suspending calls: the task too, and its scope. Adds -EDEADLK, -ETIME, -ECANCELED. */
 int rln_conn_check_park(const struct ringline_conn *c, struct ringline_task **task, const char *call);
 
-void rln_conn_hold(struct ringline_conn *c);
+/* For the time of a call that parks. */
+void rln_conn_enter(struct ringline_conn *c);
+void rln_conn_leave(struct ringline_conn *c);
 
-/* Drops a reference; the last one of a closed connection frees it, the last one of an open one closes it. */
+/* Drops a user's reference; the last one of an open connection closes it. */
 void rln_conn_unref(struct ringline_conn *c);
+
+/* Frees a closed connection that nobody refers to any more. */
+void rln_conn_free_unused(struct ringline_conn *c);
 
 /* Starts receiving if it should and does not. */
 void rln_conn_recv_arm(struct ringline_conn *c);

@@ -13,13 +13,18 @@ void rln_io_init(struct rln_io *io, struct rln_exec *x, const struct rln_io_conf
 	rln_slab_init(&io->segments, sizeof(struct rln_segment), 64, 0);
 	rln_list_init(&io->open);
 	rln_list_init(&io->listeners);
+	rln_list_init(&io->held);
 	x->io = io;
 }
 
 void rln_io_fini(struct rln_io *io)
 {
-	uint32_t leaked = rln_slab_fini(&io->conns);
+	struct rln_list *node;
+	uint32_t leaked;
 
+	while ((node = rln_list_first(&io->listeners)))
+		rln_listener_free(rln_list_entry(node, struct rln_listener, link));
+	leaked = rln_slab_fini(&io->conns);
 	if (leaked)
 		rln_log(RLN_LOG_WARNING, "%u connection handles were never dropped", leaked);
 	rln_slab_fini(&io->segments);

@@ -41,6 +41,7 @@ struct rln_io {
 	struct rln_slab segments;         /* struct rln_segment */
 	struct rln_list open;             /* ringline_conn.link: connections that hold a descriptor */
 	struct rln_list listeners;        /* rln_listener.link */
+	struct rln_list held;             /* rln_segment.held: unread bytes in the backend's buffers */
 	uint32_t nopen;
 	struct rln_io_config config;
 	struct rln_io_stats stats;
@@ -48,7 +49,7 @@ struct rln_io {
 
 void rln_io_init(struct rln_io *io, struct rln_exec *x, const struct rln_io_config *config);
 
-/* Nothing may be open. Handles that the host never dropped are counted, logged and freed. */
+/* No connection may be open; listeners that never accepted are dropped. Handles that the host never dropped are counted, logged and freed. */
 void rln_io_fini(struct rln_io *io);
 
 bool rln_io_idle(const struct rln_io *io);

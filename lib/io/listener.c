@@ -21,22 +21,26 @@
 
 /* Starting connections */
 
-/* The handler has returned: the connection is closed unless it was kept, and its memory may go. */
+/* The handler has returned: the connection is closed unless it was kept. */
 static void handler_done(struct ringline_conn *c)
 {
-	c->handled = false;
+	c->handler = NULL;
+	c->lent = false;
 	if (c->state == RLN_CONN_OPEN && (!c->kept || !c->refs))
 		rln_conn_close(c);
-	else if (c->state == RLN_CONN_CLOSED && !c->refs)
-		rln_slab_free(&c->io->conns, c);
 }
 
+/* Tasks that the handler started may still name the connection, so its memory may go when they have ended. */
 static int conn_main(void *arg)
 {
 	struct ringline_conn *c = arg;
 
+	c->handler = rln_task_current();
 	c->serve(c, c->serve_arg);
 	handler_done(c);
+	rln_scope_close_all(rln_task_current(), 0);
+	c->handled = false;
+	rln_conn_free_unused(c);
 	return 0;
 }
 
@@ -61,6 +65,7 @@ static void serve(struct rln_listener *l, int fd)
 	rln_stat_add(&io->stats.accepted, 1);
 	if (rln_task_start(NULL, &how) == 0) {
 		c->handled = true;
+		c->lent = true;
 		return;
 	}
 	rln_stat_add(&io->stats.refused, 1);
@@ -121,14 +126,17 @@ static void backoff_over(struct rln_timer *t)
 	rln_listener_resume(rln_container_of(t, struct rln_listener, timer));
 }
 
-static void listener_closed(struct rln_op *op, const struct rln_completion *done)
+void rln_listener_free(struct rln_listener *l)
 {
-	struct rln_listener *l = rln_container_of(op, struct rln_listener, op);
-
-	(void)done;
 	rln_list_del(&l->link);
 	rln_ring_fini(&l->waiting);
 	rln_mem_free(l);
+}
+
+static void listener_closed(struct rln_op *op, const struct rln_completion *done)
+{
+	(void)done;
+	rln_listener_free(rln_container_of(op, struct rln_listener, op));
 }
 
 static void submit_close(struct rln_listener *l)

@@ -51,6 +51,9 @@ struct rln_listener {
 int rln_listener_open(struct rln_io *io, int fd, int family, void (*serve)(struct ringline_conn *conn, void *arg),
                       void *arg) rln_must_check;
 
+/* Frees one that never accepted; the descriptor stays the caller's. */
+void rln_listener_free(struct rln_listener *l);
+
 /* Stops accepting and closes; the listener frees itself when the backend is through with it. */
 void rln_listener_close(struct rln_listener *l);
 

@@ -23,7 +23,8 @@ static bool valid(const struct ringline_config *c)
 {
 	return c->backend <= RINGLINE_BACKEND_EPOLL && !(c->flags & ~KNOWN_FLAGS) && !c->reserved &&
 	       c->workers <= MAX_WORKERS && c->submission_entries <= MAX_RING_ENTRIES &&
-	       c->completion_entries <= 2 * MAX_RING_ENTRIES && c->receive_buffers <= MAX_BUFFERS &&
+	       c->completion_entries <= 2 * MAX_RING_ENTRIES &&
+	       (!c->completion_entries || c->completion_entries >= c->submission_entries) && c->receive_buffers <= MAX_BUFFERS &&
 	       c->receive_buffer_size <= MAX_BUFFER_SIZE && c->stack_size <= MAX_STACK_SIZE;
 }
 

@@ -69,7 +69,8 @@ static int on_start_main(void *arg)
 	struct rln_on_start *s = arg;
 	int r = s->fn(s->arg);
 
-	if (r < 0) {
+	/* an end because the runtime shuts down anyway is no failure */
+	if (r < 0 && r != rln_task_current()->base.reason) {
 		rln_runtime_fail(rln_exec_current->worker->rt, r);
 		rln_runtime_stop(rln_exec_current->worker->rt, RLN_DRAIN);
 	}
