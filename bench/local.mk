@@ -2,7 +2,10 @@
 # Load generator and measurements.
 
 noinst_PROGRAMS += \
+	bench/load \
 	$(NULL)
+
+bench_load_CPPFLAGS = $(PUBLIC_CPPFLAGS)
 
 # What "make bench" runs, in this order; each script is given the build directory.
 bench_scripts = \

@@ -264,7 +264,7 @@ static int uring_wait(struct rln_backend *b, uint64_t deadline)
 	rln_uring_flush_waiting(u);
 	arm_wake(u);
 	if (rln_uring_deliver_finished(u) || !u->wake_armed || !rln_list_empty(&u->backlog) ||
-	    io_uring_cq_ready(&u->ring) || overflowed(u))
+	    io_uring_cq_ready(&u->ring) || overflowed(u) || (!rln_list_empty(&u->starved) && u->bufs.in_kernel))
 		deadline = 0;
 	if (!may_skip_enter(u))
 		do

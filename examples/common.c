@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: MIT */
+/* Options, start and end of the example daemons; common.h tells which. */
+#include <errno.h>
+#include <getopt.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common.h"
+
+#define MAX_LISTENERS 16
+
+struct daemon {
+	const char *name;
+	const char *address[MAX_LISTENERS];
+	char bound[MAX_LISTENERS][RINGLINE_ADDRESS_SIZE];
+	int naddresses;
+	bool stats;
+	struct ringline_config config;
+	struct ringline_runtime *rt;
+};
+
+static void usage(FILE *to, const char *name, const char *purpose)
+{
+	fprintf(to,
+	        "usage: %s [OPTION]...\n"
+	        "%s\n\n"
+	        "  -l, --listen ADDRESS   tcp:ADDRESS:PORT, unix:/PATH or unix:@NAME; repeatable; port 0\n"
+	        "                         picks one [tcp:127.0.0.1:7878]\n"
+	        "  -b, --backend NAME     auto, io_uring or epoll [auto]\n"
+	        "  -w, --workers NUMBER   worker threads [one per core]\n"
+	        "      --stats            print counters on standard error at the end\n"
+	        "      --help             this text\n",
+	        name, purpose);
+}
+
+static bool parse_backend(struct daemon *d, const char *name)
+{
+	static const char *const names[] = { "auto", "io_uring", "epoll" };
+	uint32_t i;
+
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (strcmp(names[i], name))
+			continue;
+		d->config.backend = i;
+		return true;
+	}
+	fprintf(stderr, "%s: \"%s\" is no backend: auto, io_uring or epoll\n", d->name, name);
+	return false;
+}
+
+static bool parse_workers(struct daemon *d, const char *text)
+{
+	unsigned long n;
+	char *end;
+
+	errno = 0;
+	n = strtoul(text, &end, 10);
+	if (errno || end == text || *end || *text == '-' || n > 1024) {
+		fprintf(stderr, "%s: \"%s\" is no number of workers\n", d->name, text);
+		return false;
+	}
+	d->config.workers = (uint32_t)n;
+	return true;
+}
+
+static bool add_address(struct daemon *d, const char *address)
+{
+	if (d->naddresses == MAX_LISTENERS) {
+		fprintf(stderr, "%s: at most %d addresses\n", d->name, MAX_LISTENERS);
+		return false;
+	}
+	d->address[d->naddresses++] = address;
+	return true;
+}
+
+/* -1 to go on, or the status to exit with. */
+static int parse(struct daemon *d, int argc, char **argv, const char *purpose)
+{
+	static const struct option options[] = {
+		{ "listen", required_argument, NULL, 'l' }, { "backend", required_argument, NULL, 'b' },
+		{ "workers", required_argument, NULL, 'w' }, { "stats", no_argument, NULL, 's' },
+		{ "help", no_argument, NULL, 'h' },          { NULL, 0, NULL, 0 },
+	};
+	bool ok = true;
+	int c;
+
+	while (ok && (c = getopt_long(argc, argv, "l:b:w:", options, NULL)) != -1) {
+		switch (c) {
+		case 'l':
+			ok = add_address(d, optarg);
+			break;
+		case 'b':
+			ok = parse_backend(d, optarg);
+			break;
+		case 'w':
+			ok = parse_workers(d, optarg);
+			break;
+		case 's':
+			d->stats = true;
+			break;
+		case 'h':
+			usage(stdout, d->name, purpose);
+			return 0;
+		default:
+			ok = false;
+		}
+	}
+	if (ok && optind == argc)
+		return -1;
+	if (ok)
+		fprintf(stderr, "%s: unexpected argument \"%s\"\n", d->name, argv[optind]);
+	fprintf(stderr, "Try \"%s --help\".\n", d->name);
+	return 2;
+}
+
+static void print_log(int level, const char *message, void *arg)
+{
+	const struct daemon *d = arg;
+
+	if (level <= 4)
+		fprintf(stderr, "%s: %s\n", d->name, message);
+}
+
+/* The runtime runs this on each worker when it accepts; the first one speaks. */
+static int announce(void *arg)
+{
+	const struct daemon *d = arg;
+	int i;
+
+	if (ringline_worker_index() != 0)
+		return 0;
+	for (i = 0; i < d->naddresses; i++)
+		printf("listening on %s\n", d->bound[i]);
+	fflush(stdout);
+	return 0;
+}
+
+static int listen_all(struct daemon *d, void (*serve)(struct ringline_conn *conn, void *arg), void *arg)
+{
+	int i;
+
+	for (i = 0; i < d->naddresses; i++) {
+		int r = ringline_runtime_listen(d->rt, d->bound[i], d->address[i], serve, arg, NULL);
+
+		if (r < 0) {
+			fprintf(stderr, "%s: %s: %s\n", d->name, d->address[i], strerror(-r));
+			return r;
+		}
+	}
+	return 0;
+}
+
+/* Counters */
+
+/* What carried the bytes, from the counters of each operation rather than from what was asked for. */
+static const char *engine(const struct ringline_runtime *rt)
+{
+	static const char *const operations[] = { "recv", "recv_pool", "send", "sendmsg" };
+	uint64_t uring = 0;
+	uint64_t epoll = 0;
+	uint32_t w;
+	size_t i;
+
+	for (w = 0; w < ringline_runtime_workers(rt); w++) {
+		for (i = 0; i < sizeof(operations) / sizeof(operations[0]); i++) {
+			uint64_t n = 0;
+
+			if (ringline_worker_op_count(rt, w, operations[i], "io_uring", &n) == 0)
+				uring += n;
+			if (ringline_worker_op_count(rt, w, operations[i], "epoll", &n) == 0)
+				epoll += n;
+		}
+	}
+	if (uring && epoll)
+		return "mixed";
+	return uring ? "io_uring" : epoll ? "epoll" : "none";
+}
+
+static void print_stats(const struct ringline_runtime *rt)
+{
+	struct ringline_worker_stats sum = RINGLINE_WORKER_STATS_INIT;
+	uint32_t w;
+
+	for (w = 0; w < ringline_runtime_workers(rt); w++) {
+		struct ringline_worker_stats s = RINGLINE_WORKER_STATS_INIT;
+
+		if (ringline_worker_stats(rt, w, &s) < 0)
+			return;
+		sum.accepted += s.accepted;
+		sum.bytes_received += s.bytes_received;
+		sum.bytes_sent += s.bytes_sent;
+		sum.operations_submitted += s.operations_submitted;
+		sum.operations_ended += s.operations_ended;
+		sum.system_calls += s.system_calls;
+		sum.starved += s.starved;
+		sum.submission_flushes += s.submission_flushes;
+		sum.completion_overflows += s.completion_overflows;
+	}
+	fprintf(stderr,
+	        "engine=%s\naccepted=%llu\nbytes_received=%llu\nbytes_sent=%llu\noperations_submitted=%llu\n"
+	        "operations_ended=%llu\nsystem_calls=%llu\nstarved=%llu\nsubmission_flushes=%llu\n"
+	        "completion_overflows=%llu\n",
+	        engine(rt), (unsigned long long)sum.accepted, (unsigned long long)sum.bytes_received,
+	        (unsigned long long)sum.bytes_sent, (unsigned long long)sum.operations_submitted,
+	        (unsigned long long)sum.operations_ended, (unsigned long long)sum.system_calls,
+	        (unsigned long long)sum.starved, (unsigned long long)sum.submission_flushes,
+	        (unsigned long long)sum.completion_overflows);
+}
+
+static int run(struct daemon *d, void (*serve)(struct ringline_conn *conn, void *arg), void *arg)
+{
+	int r = listen_all(d, serve, arg);
+
+	if (r < 0)
+		return r;
+	r = ringline_runtime_on_start(d->rt, announce, d);
+	if (r == 0)
+		r = ringline_runtime_run(d->rt);
+	if (r < 0)
+		fprintf(stderr, "%s: %s\n", d->name, strerror(-r));
+	else if (d->stats)
+		print_stats(d->rt);
+	return r;
+}
+
+int example_main(int argc, char **argv, const char *purpose, void (*serve)(struct ringline_conn *conn, void *arg), void *arg)
+{
+	struct daemon d = { .name = strrchr(argv[0], '/') ? strrchr(argv[0], '/') + 1 : argv[0],
+		            .config = RINGLINE_CONFIG_INIT };
+	int status = parse(&d, argc, argv, purpose);
+	int r;
+
+	if (status >= 0)
+		return status;
+	if (!d.naddresses)
+		add_address(&d, "tcp:127.0.0.1:7878");
+	d.config.log = print_log;
+	d.config.log_arg = &d;
+	r = ringline_runtime_new(&d.rt, &d.config);
+	if (r < 0) {
+		fprintf(stderr, "%s: %s\n", d.name, strerror(-r));
+		return 1;
+	}
+	r = run(&d, serve, arg);
+	ringline_runtime_free(d.rt);
+	return r < 0;
+}
