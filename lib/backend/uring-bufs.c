@@ -8,11 +8,11 @@
  * is gone it is stacked, and all that were stacked go back to the kernel in one batch before the next enter.
  *
  * The address space for the limit is reserved at once and touched as the pool grows. It grows when a receive finds no
- * buffer, by as much again. At the limit receives starve: they wait in a queue, and as long as there are buffers each wait
- * arms some of them again, no more than there are buffers. (An immediate retry would spin; arming all at once would make
- * all but a few fail once more.) A wait does not sleep while both are left: those that were armed may be quiet, and then
- * no buffer comes back that would arm the next. They are armed to poll first, because a receive that tries at once on a quiet socket would take -ENOBUFS for
- * an answer to a question it did not have.
+ * buffer, by as much again. At the limit receives starve: they wait in a queue, and as long as there are buffers each
+ * wait arms some of them again, no more than there are buffers. (An immediate retry would spin; arming all at once would
+ * make all but a few fail once more.) A wait does not sleep while both are left: those that were armed may be quiet, and
+ * then no buffer comes back that would arm the next. They are armed to poll first, because a receive that tries at once
+ * on a quiet socket would take -ENOBUFS for an answer to a question it did not have.
  *
  * Invariant: in_kernel + nreturned + those referenced by receivers only == total.
  */

@@ -49,6 +49,9 @@ EOF
 fi
 printf 'echo ==end\\n\ncontinue\n' >>"$tmp/commands"
 
+# Under a debugger the leak sanitizer cannot look, and says so by an error.
+ASAN_OPTIONS="${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0"
+export ASAN_OPTIONS
 gdb -batch -nx -iex 'set debuginfod enabled off' -iex 'set style enabled off' -x "$tmp/commands" "$target" \
 	>"$tmp/all" 2>&1 || true
 
