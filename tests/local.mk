@@ -214,6 +214,7 @@ integration_programs = \
 	$(NULL)
 
 integration_scripts = \
+	tests/integration/peers.sh \
 	$(NULL)
 
 integration_tests = $(integration_scripts)
