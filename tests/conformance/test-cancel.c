@@ -494,17 +494,26 @@ static int send_joined(void *arg)
 	return 0;
 }
 
+static bool all_ended(const struct joined *j)
+{
+	unsigned int i;
+
+	for (i = 0; i < JOINED; i++)
+		if (!j[i].result)
+			return false;
+	return true;
+}
+
 /* Runs of one tag each, in the order of the calls. */
-static void take_runs(struct victim *v, uint64_t *count, struct ringline_task **task)
+static void take_runs(struct victim *v, uint64_t *count, const struct joined *j)
 {
 	unsigned char *buf = g_malloc(65536);
 	unsigned int last = 0;
 	uint64_t total = 0;
-	unsigned int joined_up = 0;
 	size_t n;
 	size_t i;
 
-	while (joined_up < JOINED || total < bytes_sent(v->conn)) {
+	while (!all_ended(j) || total < bytes_sent(v->conn)) {
 		n = conf_take_some(v->peer, buf, 65536);
 		for (i = 0; i < n; i++) {
 			g_assert_cmpuint(buf[i], >=, last);
@@ -513,14 +522,8 @@ static void take_runs(struct victim *v, uint64_t *count, struct ringline_task **
 			count[last]++;
 		}
 		total += n;
-		if (n)
-			continue;
-		conf_pause();
-		while (joined_up < JOINED && (!task[joined_up] || last > joined_up || count[joined_up] == JOINED_SIZE)) {
-			if (task[joined_up])
-				CONF_OK(ringline_task_join(task[joined_up], NULL));
-			joined_up++;
-		}
+		if (!n)
+			conf_pause();
 	}
 	g_free(buf);
 }
@@ -541,11 +544,8 @@ static void joined_body(struct victim *v)
 	conf_pause();
 	for (i = 0; i < 2; i++)
 		CONF_OK(ringline_task_cancel(task[cut[i]]));
-	for (i = 0; i < 2; i++) {
-		CONF_OK(ringline_task_join(task[cut[i]], NULL));
-		task[cut[i]] = NULL;
-	}
-	take_runs(v, count, task);
+	take_runs(v, count, j);
+	CONF_OK(ringline_join(task, JOINED, NULL));
 	for (i = 0; i < JOINED; i++) {
 		g_assert_true(j[i].result == JOINED_SIZE || (j[i].result == -ECANCELED && (i == cut[0] || i == cut[1])));
 		if (j[i].result > 0)
