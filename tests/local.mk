@@ -181,19 +181,22 @@ tests_conformance_libconformance_la_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
 
 # A new one takes a line here and its two lines of flags below. The source is the program's name and .c.
 conformance_programs = \
-	tests/conformance/test-cancel \
 	tests/conformance/test-daemon \
+	tests/conformance/test-cancel \
+	tests/conformance/test-close \
 	tests/conformance/test-stream \
 	$(NULL)
 
-tests_conformance_test_cancel_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
-tests_conformance_test_cancel_LDADD = $(CONFORMANCE_LIBS)
 # Without libseccomp the sandboxes are left out.
 if HAVE_SECCOMP
 SECCOMP_CPPFLAGS = -DHAVE_SECCOMP=1 $(SECCOMP_CFLAGS)
 endif
 tests_conformance_test_daemon_CPPFLAGS = $(CONFORMANCE_CPPFLAGS) $(SECCOMP_CPPFLAGS)
 tests_conformance_test_daemon_LDADD = $(CONFORMANCE_LIBS) $(SECCOMP_LIBS)
+tests_conformance_test_cancel_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
+tests_conformance_test_cancel_LDADD = $(CONFORMANCE_LIBS)
+tests_conformance_test_close_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
+tests_conformance_test_close_LDADD = $(CONFORMANCE_LIBS)
 tests_conformance_test_stream_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
 tests_conformance_test_stream_LDADD = $(CONFORMANCE_LIBS)
 

@@ -5,20 +5,18 @@
  * rln_conn_progress() runs after every completion and every request to end. It sends what is queued; when nothing is, it
  * does what waits behind the data: shut down the outgoing stream, or cancel the receive, wait until no operation is in
  * flight, and close the descriptor through the backend. A connection that is aborted skips the queue.
- *
- * shutdown(2) is called directly: it never waits, nothing is in flight on the send side, and io_uring would hand it to a
- * kernel thread.
  */
 #include <errno.h>
 #include <sys/socket.h>
 
 #include "io/conn.h"
 #include "io/listener.h"
+#include "io/transport.h"
 
 static void shut_down(struct ringline_conn *c)
 {
 	c->shut_done = true;
-	shutdown(c->fd, SHUT_WR);   /* fails only if the peer is gone, which the next call on the connection reports */
+	c->transport->shut_down(c);
 }
 
 static void closed(struct rln_op *op, const struct rln_completion *done)
@@ -54,8 +52,8 @@ static void submit_close(struct ringline_conn *c)
 static void finish(struct ringline_conn *c)
 {
 	c->state = RLN_CONN_FINISHING;
-	rln_op_cancel(&c->recv);
-	rln_op_cancel(&c->send);
+	c->transport->cancel(c, &c->recv);
+	c->transport->cancel(c, &c->send);
 	if (!rln_op_inflight(&c->recv) && !rln_op_inflight(&c->send))
 		submit_close(c);
 }

@@ -25,6 +25,7 @@
 
 #include "base/mem.h"
 #include "io/conn.h"
+#include "io/transport.h"
 
 /* From this want on the kernel writes to the reader's memory itself: below, a copy is cheaper than leaving the multishot. */
 #define DIRECT_MIN (64u * 1024)
@@ -63,8 +64,7 @@ static void submit_direct(struct ringline_conn *c, struct reader *r)
 	c->recv.ptr = r->buf + r->got;
 	c->recv.len = r->want - r->got;
 	c->recv.flags = 0;
-	c->recv.fd = c->fd;
-	rln_op_submit(&c->recv);
+	c->transport->submit(c, &c->recv);
 }
 
 static void submit_pool(struct ringline_conn *c)
@@ -74,8 +74,7 @@ static void submit_pool(struct ringline_conn *c)
 	c->recv.len = 0;
 	/* older kernels lose the end of the stream of a multishot receive on unix sockets */
 	c->recv.flags = c->family == AF_UNIX ? RLN_OPF_ONESHOT : 0;
-	c->recv.fd = c->fd;
-	rln_op_submit(&c->recv);
+	c->transport->submit(c, &c->recv);
 }
 
 void rln_conn_recv_arm(struct ringline_conn *c)
@@ -86,7 +85,7 @@ void rln_conn_recv_arm(struct ringline_conn *c)
 		return;
 	if (rln_op_inflight(&c->recv)) {
 		if (c->recv.opcode == RLN_OP_RECV_POOL && wants_direct(c, r))
-			rln_op_cancel(&c->recv);
+			c->transport->cancel(c, &c->recv);
 	} else if (wants_direct(c, r)) {
 		submit_direct(c, r);
 	} else if (c->buffered < c->io->config.input_limit) {
@@ -101,7 +100,7 @@ static void throttle(struct ringline_conn *c)
 		return;
 	c->throttled = true;
 	rln_stat_add(&c->io->stats.throttled, 1);
-	rln_op_cancel(&c->recv);
+	c->transport->cancel(c, &c->recv);
 }
 
 /* The input queue */
@@ -148,7 +147,7 @@ static void enqueue(struct ringline_conn *c, const struct rln_completion *done, 
 	if (!s) {
 		rln_buf_unref(done->buf);
 		c->recv_error = -ENOMEM;
-		rln_op_cancel(&c->recv);   /* behind a gap nothing may be delivered */
+		c->transport->cancel(c, &c->recv);   /* behind a gap nothing may be delivered */
 		return;
 	}
 	s->buf = done->buf;
@@ -295,7 +294,7 @@ void rln_conn_recv_end(struct ringline_conn *c)
 	c->buffered = 0;
 	if (!(rln_op_inflight(&c->recv) && c->recv.opcode == RLN_OP_RECV))
 		release_reader(c);
-	rln_op_cancel(&c->recv);
+	c->transport->cancel(c, &c->recv);
 }
 
 /* The calls */
@@ -311,7 +310,7 @@ static int park(struct ringline_conn *c, struct reader *r, struct ringline_task 
 	rln_conn_recv_arm(c);
 	cut = rln_park(&p);
 	if (cut && rln_op_inflight(&c->recv) && c->recv.opcode == RLN_OP_RECV) {
-		rln_op_cancel(&c->recv);
+		c->transport->cancel(c, &c->recv);
 		rln_park_shielded(&p);
 	}
 	rln_wait_disarm(&r->wait);

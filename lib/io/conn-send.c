@@ -21,6 +21,7 @@
 
 #include "base/mem.h"
 #include "io/conn.h"
+#include "io/transport.h"
 
 #define BATCH_MAX 64
 
@@ -116,14 +117,13 @@ void rln_conn_send_start(struct ringline_conn *c)
 	if (rln_op_inflight(&c->send) || rln_list_empty(&c->output))
 		return;
 	c->send.complete = send_complete;
-	c->send.fd = c->fd;
 	if (!single_piece(c) && !c->batch)
 		c->batch = rln_mem_alloc(sizeof(*c->batch));
 	if (single_piece(c) || !c->batch)     /* without memory for a batch it goes out piece by piece */
 		send_one_piece(c, head(c));
 	else
 		gather(c, c->batch);
-	rln_op_submit(&c->send);
+	c->transport->submit(c, &c->send);
 }
 
 /* Completion */
@@ -228,7 +228,7 @@ static void withdraw(struct ringline_conn *c, struct rln_send *s, struct rln_par
 		return;
 	}
 	s->withdrawn = true;
-	rln_op_cancel(&c->send);
+	c->transport->cancel(c, &c->send);
 	rln_park_shielded(p);
 }
 

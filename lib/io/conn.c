@@ -7,6 +7,7 @@
 #include "base/sized.h"
 #include "io/addr.h"
 #include "io/conn.h"
+#include "io/transport.h"
 #include "ringline/scope.h"
 
 static void linger_over(struct rln_timer *t)
@@ -22,6 +23,7 @@ struct ringline_conn *rln_conn_new(struct rln_io *io, int fd, int family, enum r
 		return NULL;
 	memset((char *)c + sizeof(c->slot), 0, sizeof(*c) - sizeof(c->slot));
 	c->io = io;
+	c->transport = &rln_transport_plain;
 	c->fd = fd;
 	c->family = (uint16_t)family;
 	c->state = state;

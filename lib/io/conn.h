@@ -29,6 +29,7 @@
 #include "ringline/conn.h"
 
 struct rln_send_batch;
+struct rln_transport;
 
 enum rln_conn_state {
 	RLN_CONN_CONNECTING,
@@ -53,6 +54,7 @@ struct ringline_conn {
 	struct rln_slot slot;
 	struct rln_list link;             /* rln_io.open */
 	struct rln_io *io;
+	const struct rln_transport *transport;
 	int fd;
 	uint32_t refs;
 	uint32_t calls;

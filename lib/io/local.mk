@@ -14,6 +14,8 @@ io_sources = \
 	lib/io/io.h \
 	lib/io/listener.c \
 	lib/io/listener.h \
+	lib/io/transport-plain.c \
+	lib/io/transport.h \
 	$(NULL)
 
 lib_io_librln_io_la_SOURCES = $(io_sources)

@@ -163,10 +163,12 @@ static int sleeper(void *arg)
 static int connector(void *arg)
 {
 	struct ringline_conn *c;
+	ssize_t r;
 	char byte;
 
 	CONF_OK(ringline_connect(&c, arg, NULL));
-	g_assert_cmpint(ringline_conn_recv(c, &byte, 1), ==, -ECANCELED);
+	r = ringline_conn_recv(c, &byte, 1);
+	g_assert_true(r == -ECANCELED || r == 0);   /* the other end's worker may be the first to stop */
 	CONF_OK(ringline_conn_close(c));
 	return 0;
 }
