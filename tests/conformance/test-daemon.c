@@ -287,8 +287,9 @@ static void serve_in_sandbox(uint32_t backend, const char *expected)
 	config.backend = backend;
 	rt = conf_serve(&config, 2, "tcp:127.0.0.1:0", address, echo, NULL);
 	g_assert_cmpstr(ringline_runtime_backend(rt), ==, expected);
-	if (backend == RINGLINE_BACKEND_AUTO)
-		g_assert_nonnull(strstr(ringline_runtime_backend_reason(rt), "forbidden"));
+	if (backend == RINGLINE_BACKEND_AUTO)   /* a library built for epoll only has a reason of its own */
+		g_assert_true(strstr(ringline_runtime_backend_reason(rt), "forbidden") ||
+		              strstr(ringline_runtime_backend_reason(rt), "built without"));
 	CONF_OK(conf_call(rt, 0, echo_once, address));
 	CONF_OK(conf_call(rt, 1, echo_once, address));
 	CONF_OK(conf_stop(rt));
@@ -311,6 +312,7 @@ static void falls_back_in_child(const void *arg)
 {
 	struct ringline_config config;
 	struct ringline_runtime *rt;
+	int r;
 
 	(void)arg;
 	forbid_io_uring(SCMP_ACT_ERRNO(EPERM));
@@ -321,7 +323,8 @@ static void falls_back_in_child(const void *arg)
 	config.backend = RINGLINE_BACKEND_IO_URING;
 	conf_log_allow("io_uring was demanded");
 	CONF_OK(ringline_runtime_new(&rt, &config));
-	g_assert_cmpint(ringline_runtime_start(rt), ==, -EPERM);
+	r = ringline_runtime_start(rt);
+	g_assert_true(r == -EPERM || r == -ENOSYS);
 	CONF_OK(ringline_runtime_free(rt));
 }
 

@@ -455,17 +455,19 @@ static void out_of_descriptors(const void *arg)
 {
 	char address[RINGLINE_ADDRESS_SIZE];
 	char bound[RINGLINE_ADDRESS_SIZE];
-	struct ringline_runtime *rt = conf_serve(NULL, 1, conf_address(*(const enum conf_kind *)arg, address), bound, echo,
-	                                         NULL);
+	struct ringline_runtime *rt;
 	struct rlimit limit = { FILLERS, FILLERS };
-	int first = conf_connect_raw(bound);
+	int first;
 	int spare[FILLERS];
 	unsigned int n = 0;
 	uint64_t errors;
 	int fd;
 
-	expect_echo(first);
+	/* first of all: io_uring remembers the limit with each request */
 	CONF_OK(setrlimit(RLIMIT_NOFILE, &limit));
+	rt = conf_serve(NULL, 1, conf_address(*(const enum conf_kind *)arg, address), bound, echo, NULL);
+	first = conf_connect_raw(bound);
+	expect_echo(first);
 	while ((spare[n] = dup(first)) >= 0)
 		n++;
 	g_assert_cmpint(errno, ==, EMFILE);
