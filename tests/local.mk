@@ -75,6 +75,7 @@ unit_programs = \
 	tests/unit/test-heap \
 	tests/unit/test-schedule \
 	tests/unit/test-registry \
+	tests/unit/test-runtime \
 	tests/unit/test-scope \
 	tests/unit/test-slab \
 	tests/unit/test-stack \
@@ -131,6 +132,8 @@ tests_unit_test_backend_loop_CPPFLAGS = $(UNIT_CPPFLAGS) $(LIBURING_CFLAGS)
 tests_unit_test_backend_loop_LDADD = $(UNIT_FULL_LIBS)
 tests_unit_test_registry_CPPFLAGS = $(UNIT_CPPFLAGS) $(LIBURING_CFLAGS)
 tests_unit_test_registry_LDADD = $(UNIT_FULL_LIBS)
+tests_unit_test_runtime_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_runtime_LDADD = $(UNIT_FULL_LIBS)
 tests_unit_test_uring_CPPFLAGS = $(UNIT_CPPFLAGS) $(LIBURING_CFLAGS)
 tests_unit_test_uring_LDADD = $(UNIT_FULL_LIBS)
 tests_unit_test_epoll_CPPFLAGS = $(UNIT_CPPFLAGS) $(LIBURING_CFLAGS)
@@ -181,24 +184,33 @@ tests_conformance_libconformance_la_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
 
 # A new one takes a line here and its two lines of flags below. The source is the program's name and .c.
 conformance_programs = \
-	tests/conformance/test-daemon \
 	tests/conformance/test-cancel \
 	tests/conformance/test-close \
+	tests/conformance/test-daemon \
+	tests/conformance/test-guard \
+	tests/conformance/test-listen \
+	tests/conformance/test-runtime \
 	tests/conformance/test-stream \
 	$(NULL)
 
+tests_conformance_test_cancel_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
+tests_conformance_test_cancel_LDADD = $(CONFORMANCE_LIBS)
+tests_conformance_test_close_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
+tests_conformance_test_close_LDADD = $(CONFORMANCE_LIBS)
+tests_conformance_test_guard_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
+tests_conformance_test_guard_LDADD = $(CONFORMANCE_LIBS)
+tests_conformance_test_listen_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
+tests_conformance_test_listen_LDADD = $(CONFORMANCE_LIBS)
+tests_conformance_test_runtime_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
+tests_conformance_test_runtime_LDADD = $(CONFORMANCE_LIBS)
+tests_conformance_test_stream_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
+tests_conformance_test_stream_LDADD = $(CONFORMANCE_LIBS)
 # Without libseccomp the sandboxes are left out.
 if HAVE_SECCOMP
 SECCOMP_CPPFLAGS = -DHAVE_SECCOMP=1 $(SECCOMP_CFLAGS)
 endif
 tests_conformance_test_daemon_CPPFLAGS = $(CONFORMANCE_CPPFLAGS) $(SECCOMP_CPPFLAGS)
 tests_conformance_test_daemon_LDADD = $(CONFORMANCE_LIBS) $(SECCOMP_LIBS)
-tests_conformance_test_cancel_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
-tests_conformance_test_cancel_LDADD = $(CONFORMANCE_LIBS)
-tests_conformance_test_close_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
-tests_conformance_test_close_LDADD = $(CONFORMANCE_LIBS)
-tests_conformance_test_stream_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
-tests_conformance_test_stream_LDADD = $(CONFORMANCE_LIBS)
 
 conformance_runs = $(conformance_programs:=.epoll)
 if HAVE_LIBURING

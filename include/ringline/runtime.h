@@ -143,7 +143,7 @@ int ringline_runtime_shutdown(struct ringline_runtime *rt);
 /*
  * Frees a runtime that was not started or has been joined. NULL is allowed.
  *
- * Returns 0; -EBUSY (running; nothing was freed).
+ * Returns 0; -EBUSY (running, or a worker's backend broke and the kernel may still use its memory; nothing was freed).
  * Since: 0.1
  */
 int ringline_runtime_free(struct ringline_runtime *rt);

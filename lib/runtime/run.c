@@ -119,7 +119,7 @@ static int run_here(struct ringline_runtime *rt, struct main_task *m)
 		.fn = run_main, .arg = m, .scope = &w->exec.root, .name = "main" });
 	if (r == 0)
 		r = rln_worker_loop(w);
-	rln_worker_close(w);
+	rln_runtime_end_worker(w, r);
 	atomic_store(&rt->state, RLN_RUNTIME_JOINED);
 	return r;
 }

@@ -65,7 +65,7 @@ int ringline_runtime_free(struct ringline_runtime *rt)
 	if (!rt)
 		return 0;
 	state = atomic_load(&rt->state);
-	if (state == RLN_RUNTIME_STARTING || state == RLN_RUNTIME_STARTED)
+	if (state == RLN_RUNTIME_STARTING || state == RLN_RUNTIME_STARTED || atomic_load(&rt->broken))
 		return -EBUSY;
 	rln_listens_free(rt);
 	free_on_start(rt);
@@ -244,20 +244,35 @@ static void name_thread(const struct rln_worker *w)
 	pthread_setname_np(pthread_self(), name);
 }
 
-static void run_worker(struct rln_worker *w)
+/* Returns the error of a backend that broke; what could still be ended in order has been. */
+static int run_worker(struct rln_worker *w)
 {
 	struct ringline_runtime *rt = w->rt;
 	int r;
 
 	rln_io_start_accepting(&w->io);
 	r = rln_on_start_run(rt, w);
-	if (r == 0)
-		r = rln_worker_loop(w);
 	if (r < 0) {
-		rln_log(RLN_LOG_ERROR, "worker %u ends: error %d", w->index, -r);
 		rln_runtime_fail(rt, r);
 		rln_runtime_stop(rt, RLN_FORCE);
-		rln_worker_loop(w);
+	}
+	r = rln_worker_loop(w);
+	if (r < 0) {
+		rln_log(RLN_LOG_ERROR, "worker %u: its %s broke: error %d", w->index, rt->backend->name, -r);
+		rln_runtime_fail(rt, r);
+		rln_runtime_stop(rt, RLN_FORCE);
+	}
+	return r;
+}
+
+/* A worker whose backend broke with operations in flight is left as it is: the kernel may still use its memory. */
+void rln_runtime_end_worker(struct rln_worker *w, int result)
+{
+	if (result < 0 && !rln_exec_idle(&w->exec)) {
+		atomic_store(&w->rt->broken, true);
+		rln_worker_abandon(w);
+	} else {
+		rln_worker_close(w);
 	}
 }
 
@@ -286,8 +301,7 @@ static void *worker_main(void *arg)
 			rln_worker_close(w);
 		return NULL;
 	}
-	run_worker(w);
-	rln_worker_close(w);
+	rln_runtime_end_worker(w, run_worker(w));
 	worker_gone(rt);
 	return NULL;
 }

@@ -56,6 +56,7 @@ struct ringline_runtime {
 
 	_Atomic uint32_t stop;            /* enum rln_stop */
 	_Atomic uint32_t running;         /* workers that have not ended */
+	_Atomic bool broken;              /* a worker was abandoned: its memory must stay */
 	_Atomic int result;               /* the first error of a worker or an on_start task */
 	_Atomic uint32_t state;           /* enum rln_runtime_state */
 
@@ -76,6 +77,9 @@ bool rln_runtime_fall_back(struct ringline_runtime *rt, int error);
 
 /* Raises the stop level and wakes all workers. Any thread, also in a signal handler. */
 void rln_runtime_stop(struct ringline_runtime *rt, enum rln_stop level);
+
+/* Closes a worker whose loop returned *result*, or abandons it. */
+void rln_runtime_end_worker(struct rln_worker *w, int result);
 
 /* Keeps the first error. */
 void rln_runtime_fail(struct ringline_runtime *rt, int error);

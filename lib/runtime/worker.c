@@ -46,12 +46,24 @@ static void keep_stats(struct rln_worker *w)
 		atomic_store_explicit(&to[i], rln_stat_get(&from[i]), memory_order_relaxed);
 }
 
-void rln_worker_close(struct rln_worker *w)
+/* From here on no other thread comes in. */
+static void shut_door(struct rln_worker *w)
 {
 	keep_stats(w);
 	atomic_store(&w->closed, true);
 	while (atomic_load(&w->visitors))
 		sched_yield();
+}
+
+void rln_worker_abandon(struct rln_worker *w)
+{
+	shut_door(w);
+	rln_exec_bind(NULL);
+}
+
+void rln_worker_close(struct rln_worker *w)
+{
+	shut_door(w);
 	rln_timer_cancel(&w->exec, &w->drain_timer);
 	rln_waker_drop_inbox(&w->exec);
 	w->exec.backend->ops->close(w->exec.backend);

@@ -54,6 +54,12 @@ int rln_worker_loop(struct rln_worker *w);
 
 void rln_worker_close(struct rln_worker *w);
 
+/*
+ * Ends a worker whose backend broke with operations in flight: the kernel may still write to the memory they name, so
+ * nothing is freed, and neither can the runtime be.
+ */
+void rln_worker_abandon(struct rln_worker *w);
+
 /* Any thread, also in a signal handler. False if the worker is closed. */
 bool rln_worker_enter(struct rln_worker *w) rln_must_check;
 void rln_worker_leave(struct rln_worker *w);
