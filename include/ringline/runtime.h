@@ -60,6 +60,26 @@ struct ringline_config {
 
 #define RINGLINE_CONFIG_INIT { sizeof(struct ringline_config), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL, NULL }
 
+/* Where the library's memory comes from. alloc returns memory aligned to align (a power of two), or NULL; both are called
+ * by any thread. */
+struct ringline_allocator {
+	size_t size;
+	void *(*alloc)(size_t size, size_t align, void *arg);
+	void (*free)(void *ptr, void *arg);
+	void *arg;
+};
+
+#define RINGLINE_ALLOCATOR_INIT { sizeof(struct ringline_allocator), NULL, NULL, NULL }
+
+/*
+ * Has the library take its memory from another allocator than malloc(); NULL: from malloc() again. For the whole process;
+ * any thread, while the library holds no memory. Stacks, rings and receive buffers are mapped and do not come from it.
+ *
+ * Returns 0; -EBUSY (the library holds memory: a runtime or a token exists), -EINVAL (a function is missing), -E2BIG.
+ * Since: 0.1
+ */
+int ringline_set_allocator(const struct ringline_allocator *allocator);
+
 struct ringline_listen_options {
 	size_t size;
 	uint32_t flags;                   /* RINGLINE_LISTEN_* */

@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "base/log.h"
+#include "base/mem.h"
 #include "base/sized.h"
 #include "runtime/config.h"
 
@@ -76,4 +77,19 @@ int rln_config_read(struct rln_config *ret, const struct ringline_config *config
 	if (c.log)
 		rln_log_set(c.log, c.log_arg);
 	return 0;
+}
+
+int ringline_set_allocator(const struct ringline_allocator *allocator)
+{
+	struct ringline_allocator a;
+	int r;
+
+	if (!allocator)
+		return rln_mem_set_allocator(NULL);
+	r = rln_sized_in(&a, sizeof(a), allocator);
+	if (r < 0)
+		return r;
+	if (!a.alloc || !a.free)
+		return -EINVAL;
+	return rln_mem_set_allocator(&(struct rln_allocator){ .alloc = a.alloc, .free = a.free, .arg = a.arg });
 }

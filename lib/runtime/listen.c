@@ -100,25 +100,44 @@ static int probe_tcp(const struct rln_addr *a)
 	return r;
 }
 
-/* The first socket decides a port that was left open; the others take the same. */
-static int open_tcp(struct rln_listen *l, uint32_t n, bool share_port)
+static int bind_all(struct rln_listen *l, uint32_t n)
 {
 	uint32_t i;
+
+	for (i = 0; i < n; i++) {
+		l->fd[i] = bound_tcp(&l->addr, true);
+		if (l->fd[i] < 0)
+			return l->fd[i];
+	}
+	return 0;
+}
+
+/*
+ * A socket that decides a port that was left open; the workers' sockets then name it. One for which the kernel chose the
+ * port would lose it again if it had to stop listening because the start failed.
+ */
+static int bind_all_to_any(struct rln_listen *l, uint32_t n)
+{
+	int fd = bound_tcp(&l->addr, true);
+	int r;
+
+	if (fd < 0)
+		return fd;
+	l->addr.len = sizeof(l->addr.sa);
+	r = getsockname(fd, (struct sockaddr *)&l->addr.sa, &l->addr.len) < 0 ? -errno : bind_all(l, n);
+	close(fd);
+	return r;
+}
+
+static int open_tcp(struct rln_listen *l, uint32_t n, bool share_port)
+{
 	int r = 0;
 
-	if (rln_addr_port(&l->addr) && !share_port)
+	if (!rln_addr_port(&l->addr))
+		return bind_all_to_any(l, n);
+	if (!share_port)
 		r = probe_tcp(&l->addr);
-	for (i = 0; i < n && r == 0; i++) {
-		int fd = bound_tcp(&l->addr, true);
-
-		if (fd < 0)
-			return fd;
-		l->fd[i] = fd;
-		l->addr.len = sizeof(l->addr.sa);
-		if (i == 0 && getsockname(fd, (struct sockaddr *)&l->addr.sa, &l->addr.len) < 0)
-			r = -errno;
-	}
-	return r;
+	return r < 0 ? r : bind_all(l, n);
 }
 
 /* Unix sockets */
@@ -303,15 +322,30 @@ int rln_listens_attach(struct ringline_runtime *rt, struct rln_worker *w)
 	return 0;
 }
 
-/* A socket that listens cannot be made to stop but by shutdown(2), which leaves it bound; then it can listen again. */
+static bool listening(int fd)
+{
+	socklen_t len = sizeof(int);
+	int value = 0;
+
+	return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &value, &len) == 0 && value;
+}
+
+/*
+ * A TCP socket that listens is made to stop by shutdown(2), which leaves it bound; then it can listen again. One that does
+ * not listen must be spared: its connections would inherit the shutdown and begin with the end of the stream.
+ */
 static void all_quiet(struct ringline_runtime *rt)
 {
 	struct rln_list *node;
 	uint32_t i;
 
-	rln_list_for_each (node, &rt->listens)
-		for (i = 0; i < rt->nworkers; i++)
-			shutdown(rln_list_entry(node, struct rln_listen, link)->fd[i], SHUT_RD);
+	rln_list_for_each (node, &rt->listens) {
+		struct rln_listen *l = rln_list_entry(node, struct rln_listen, link);
+
+		for (i = 0; i < rt->nworkers && rln_addr_family(&l->addr) != AF_UNIX; i++)
+			if (listening(l->fd[i]))
+				shutdown(l->fd[i], SHUT_RD);
+	}
 }
 
 /* From here on the descriptors are the workers'. */
@@ -325,22 +359,32 @@ static void hand_over(struct ringline_runtime *rt)
 			rln_list_entry(node, struct rln_listen, link)->fd[i] = -1;
 }
 
-int rln_listens_go_live(struct ringline_runtime *rt)
+static int all_live(struct ringline_runtime *rt, bool is_unix)
 {
 	struct rln_list *node;
 	uint32_t i;
+	int r;
 
 	rln_list_for_each (node, &rt->listens) {
 		struct rln_listen *l = rln_list_entry(node, struct rln_listen, link);
 
-		for (i = 0; i < rt->nworkers; i++) {
-			int r = listen_on(l->fd[i], l->backlog);
-
-			if (r < 0) {
-				all_quiet(rt);
+		for (i = 0; i < rt->nworkers && (rln_addr_family(&l->addr) == AF_UNIX) == is_unix; i++)
+			if ((r = listen_on(l->fd[i], l->backlog)) < 0)
 				return r;
-			}
-		}
+	}
+	return 0;
+}
+
+/* Unix sockets come last: they cannot stop listening, and are never refused. */
+int rln_listens_go_live(struct ringline_runtime *rt)
+{
+	int r = all_live(rt, false);
+
+	if (r == 0)
+		r = all_live(rt, true);
+	if (r < 0) {
+		all_quiet(rt);
+		return r;
 	}
 	hand_over(rt);
 	return 0;

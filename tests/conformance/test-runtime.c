@@ -71,16 +71,18 @@ static void expect_echo(const char *bound)
 	int fd = conf_connect_raw(bound);
 	char byte = '?';
 
+	conf_pause();             /* the server looks before there is anything to see */
 	conf_put(fd, &byte, 1);
 	conf_take(fd, &byte, 1);
 	close(fd);
 }
 
 /* When one listener fails none accepts, nothing is left behind, and it may be tried again. */
-static void test_transactional(void)
+static void fail_and_retry(int workers)
 {
-	struct ringline_runtime *rt = new_runtime(2);
+	struct ringline_runtime *rt = new_runtime((uint32_t)workers);
 	struct ringline_worker_stats s = RINGLINE_WORKER_STATS_INIT;
+	char local[RINGLINE_ADDRESS_SIZE];
 	char good[RINGLINE_ADDRESS_SIZE];
 	char bad[RINGLINE_ADDRESS_SIZE];
 	int started = 0;
@@ -88,22 +90,33 @@ static void test_transactional(void)
 	int i;
 
 	CONF_OK(ringline_runtime_on_start(rt, count_up, &started));
+	CONF_OK(ringline_runtime_listen(rt, NULL, conf_address(CONF_UNIX, local), echo, NULL, NULL));
 	CONF_OK(ringline_runtime_listen(rt, good, "tcp:127.0.0.1:0", echo, NULL, NULL));
 	CONF_OK(ringline_runtime_listen(rt, bad, "tcp:127.0.0.1:0", echo, NULL, NULL));
 	rival = rival_of(bad);
 	for (i = 0; i < 3; i++) {
 		g_assert_cmpint(ringline_runtime_start(rt), ==, -EADDRINUSE);
 		g_assert_cmpint(conf_try_connect_raw(good), ==, -ECONNREFUSED);
+		g_assert_cmpint(conf_try_connect_raw(local), ==, -ECONNREFUSED);
 		g_assert_null(ringline_runtime_backend(rt));
 		g_assert_cmpint(ringline_worker_stats(rt, 0, &s), ==, -ENOTCONN);
 	}
 	g_assert_cmpint(started, ==, 0);
 	close(rival);
 	CONF_OK(ringline_runtime_start(rt));
-	expect_echo(good);
-	expect_echo(bad);
-	CONF_UNTIL(g_atomic_int_get(&started) == 2);
+	expect_echo(local);
+	for (i = 0; i < 4 * workers; i++) {
+		expect_echo(good);
+		expect_echo(bad);
+	}
+	CONF_UNTIL(g_atomic_int_get(&started) == workers);
 	CONF_OK(conf_stop(rt));
+}
+
+static void test_transactional(void)
+{
+	fail_and_retry(1);
+	fail_and_retry(2);
 }
 
 /* One that was never started, and one that failed to, are freed whole. */

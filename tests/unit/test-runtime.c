@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <glib.h>
 #include <stdatomic.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -223,6 +224,51 @@ static void life_fails(gconstpointer data)
 	}
 }
 
+/* --- memory ------------------------------------------------------------------------------------------------------- */
+
+static _Atomic int blocks;
+static _Atomic int allocations;
+
+static void *count_alloc(size_t size, size_t align, void *arg)
+{
+	void *p = NULL;
+
+	g_assert_true(arg == &blocks);
+	if (posix_memalign(&p, align, size))
+		return NULL;
+	blocks++;
+	allocations++;
+	return p;
+}
+
+static void count_free(void *ptr, void *arg)
+{
+	g_assert_true(arg == &blocks);
+	blocks--;
+	free(ptr);
+}
+
+/* All of it comes from the host's allocator and goes back there; it cannot be changed in between. */
+static void host_allocator(void)
+{
+	struct ringline_allocator a = RINGLINE_ALLOCATOR_INIT;
+	struct ringline_runtime *rt;
+
+	g_assert_cmpint(ringline_set_allocator(&a), ==, -EINVAL);
+	a.alloc = count_alloc;
+	a.free = count_free;
+	a.arg = &blocks;
+	g_assert_cmpint(ringline_set_allocator(&a), ==, 0);
+	engine = RINGLINE_BACKEND_EPOLL;
+	g_assert_cmpint(make(&rt), ==, 0);
+	g_assert_cmpint(ringline_set_allocator(NULL), ==, -EBUSY);
+	g_assert_cmpint(ringline_runtime_start(rt), ==, 0);
+	end(rt);
+	g_assert_cmpint(allocations, >, 5);
+	g_assert_cmpint(blocks, ==, 0);
+	g_assert_cmpint(ringline_set_allocator(NULL), ==, 0);
+}
+
 /* --- a backend that breaks ---------------------------------------------------------------------------------------- */
 
 static int break_backend(void *arg)
@@ -271,6 +317,7 @@ int main(int argc, char **argv)
 	g_test_add_data_func("/runtime/life-fails/epoll", GUINT_TO_POINTER(RINGLINE_BACKEND_EPOLL), life_fails);
 	g_test_add_data_func("/runtime/backend-breaks/epoll", GUINT_TO_POINTER(RINGLINE_BACKEND_EPOLL), backend_breaks);
 	g_test_add_func("/runtime/signalfd-fails", signalfd_fails);
+	g_test_add_func("/runtime/host-allocator", host_allocator);
 	if (uring) {
 		g_test_add_data_func("/runtime/start-fails/io_uring", GUINT_TO_POINTER(RINGLINE_BACKEND_IO_URING),
 		                     start_fails);
