@@ -357,7 +357,7 @@ static ssize_t recv_min(struct ringline_conn *c, void *buf, size_t len, size_t m
 	error = receive(c, &r, t);
 	rln_conn_leave(c);
 	if (error < 0)
-		return r.got && min == 1 ? (ssize_t)r.got : error;
+		return error;
 	return r.got >= min || !r.got ? (ssize_t)r.got : -ENODATA;
 }
 

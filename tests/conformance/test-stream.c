@@ -768,7 +768,7 @@ static void throttle_case(void)
 	CONF_OK(conf_run_with(&c, line_main, &l));
 }
 
-/* Two who do not read must not keep a third from its bytes, however few buffers there are. */
+/* Those who do not read must not keep another from its bytes, however few buffers there are. */
 #define SLEEPERS 6
 
 static int hold_some(void *arg)
@@ -787,6 +787,7 @@ static void slow_body(struct line *l)
 	struct line sleeper[SLEEPERS];
 	struct ringline_scope *scope;
 	pthread_t thread;
+	char buf[5000];
 	size_t i;
 
 	CONF_OK(ringline_scope_open(&scope, NULL));
@@ -795,6 +796,11 @@ static void slow_body(struct line *l)
 		CONF_OK(ringline_scope_spawn(scope, hold_some, &sleeper[i]));
 		conf_put(sleeper[i].peer, "some bytes", 10);
 		conf_pause();
+		/* so that theirs come to lie in more buffers than one */
+		conf_fill(buf, sizeof(buf), 18, 0);
+		conf_put(l->peer, buf, sizeof(buf));
+		g_assert_cmpint(ringline_conn_recv_exact(l->conn, buf, sizeof(buf)), ==, sizeof(buf));
+		conf_check(buf, sizeof(buf), 18, 0);
 	}
 	thread = start_thread(l, feed, &f);
 	take_mixed(l->conn, f.total, f.seed);
