@@ -171,8 +171,10 @@ static void talk_once(const struct talk *t)
 		return;
 	r = ringline_conn_send(c, buf, sizeof(buf));
 	g_assert_true(r == sizeof(buf) || (r < 0 && r >= -4095));
-	r = ringline_conn_recv_exact(c, buf, sizeof(buf));
-	g_assert_true(r == sizeof(buf) || (r <= 0 && r >= -4095));
+	if (r > 0) {              /* what was not sent does not come back */
+		r = ringline_conn_recv_exact(c, buf, sizeof(buf));
+		g_assert_true(r == sizeof(buf) || (r <= 0 && r >= -4095));
+	}
 	ringline_conn_close(c);
 }
 
