@@ -47,7 +47,7 @@ struct ringline_conn_info {
  * Connects to "tcp:ADDRESS:PORT" (a numeric IPv4 address, or an IPv6 address in brackets), "unix:/PATH" or
  * "unix:@ABSTRACT". options may be NULL. TCP_NODELAY is set.
  *
- * Returns 0 and the connection in *ret, for the caller to close; -EINVAL (address), -ENAMETOOLONG (unix path), -E2BIG
+ * Returns 0 and the connection in *ret, for the caller to close; -EINVAL (address), -ENODEV (IPv6 zone), -ENAMETOOLONG (unix path), -E2BIG
  * (unknown options), -EAGAIN (the worker's connection limit; a unix listener's backlog is full), -ENOMEM, -EMFILE,
  * -ENFILE; what connect(2) says, such as -ECONNREFUSED, -ENOENT, -EACCES, -ENETUNREACH; -ETIMEDOUT; -ETIME, -ECANCELED,
  * -EPERM, -EDEADLK.
@@ -60,7 +60,8 @@ RINGLINE_SUSPENDS int ringline_connect(struct ringline_conn **ret, const char *a
  * Receives between 1 and len bytes into buf, waiting if there are none; bytes that arrive meanwhile go straight there.
  *
  * Returns the number of bytes; 0 at the end of the stream (or if len is 0); -ECONNRESET and what else the kernel reports,
- * after all data; -ECONNABORTED, -EBADF (closed), -EINVAL, -ETIME, -ECANCELED, -EPERM, -EDEADLK. Bytes that were moved
+ * after all data; -ECONNABORTED, -EBADF (closed), -EBUSY (another task is receiving), -ENOMEM, -EINVAL, -ETIME,
+ * -ECANCELED, -EPERM, -EDEADLK. Bytes that were moved
  * before a cut are returned, and the next call returns the cut.
  * Since: 0.1
  */

@@ -57,6 +57,12 @@ void *rln_slab_at(const struct rln_slab *s, uint32_t index);
 /* The live object whose id is *id*, or NULL if it was freed since (or never existed). */
 void *rln_slab_find(const struct rln_slab *s, uint64_t id);
 
+/* True if the object, live or not, came from this slab. */
+static inline bool rln_slab_owns(const struct rln_slab *s, const struct rln_slot *slot)
+{
+	return rln_slab_at(s, slot->index) == (const void *)slot;
+}
+
 static inline uint64_t rln_slot_id(const struct rln_slot *slot)
 {
 	return (uint64_t)slot->gen << 32 | slot->index;

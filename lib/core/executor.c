@@ -143,3 +143,11 @@ struct ringline_task *rln_task_get_slow(const char *call)
 	rln_log(RLN_LOG_ERROR, "%s: called outside a task", call);
 	return NULL;
 }
+
+int rln_exec_check_handle(const struct rln_slab *slab, const struct rln_slot *slot, const char *call)
+{
+	if (rln_likely(rln_slab_owns(slab, slot)))
+		return rln_slot_live(slot) ? 0 : -EBADF;
+	rln_log(RLN_LOG_ERROR, "%s: called on a worker that does not own the object", call);
+	return -EPERM;
+}

@@ -111,6 +111,9 @@ static inline void rln_exec_defer(struct rln_exec *x, struct rln_deferred *d)
 struct rln_exec *rln_exec_get_slow(const char *call) rln_cold;
 struct ringline_task *rln_task_get_slow(const char *call) rln_cold;
 
+/* The guard of handles: 0 if the slot came from *slab* (of this worker's executor) and is live; -EPERM, -EBADF. */
+int rln_exec_check_handle(const struct rln_slab *slab, const struct rln_slot *slot, const char *call);
+
 static inline struct rln_exec *rln_exec_get(const char *call)
 {
 	struct rln_exec *x = rln_exec_current;

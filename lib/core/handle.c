@@ -114,7 +114,7 @@ static int check_handle(const struct ringline_op *h, const char *call)
 		return -EINVAL;
 	if (!rln_exec_get(call))
 		return -EPERM;
-	return rln_slot_live(&h->slot) ? 0 : -EBADF;
+	return rln_exec_check_handle(&rln_exec_current->handles, &h->slot, call);
 }
 
 static int claim(struct ringline_op *h, const char *call)

@@ -13,10 +13,13 @@
 
 static int check_join(const struct ringline_task *t, const struct ringline_task *self)
 {
+	int r;
+
 	if (!t)
 		return -EINVAL;
-	if (!rln_task_live(t))
-		return -EBADF;
+	r = rln_exec_check_handle(&rln_exec_current->tasks, &t->slot, "ringline_join");
+	if (r < 0)
+		return r;
 	return t == self ? -EDEADLK : 0;
 }
 

@@ -240,7 +240,7 @@ static int check_scope(const struct ringline_scope *scope, const char *call)
 		return -EINVAL;
 	if (!rln_exec_get(call))
 		return -EPERM;
-	return rln_slot_live(&scope->slot) ? 0 : -EBADF;
+	return rln_exec_check_handle(&rln_exec_current->scopes, &scope->slot, call);
 }
 
 int ringline_scope_spawn(struct ringline_scope *scope, int (*fn)(void *arg), void *arg)

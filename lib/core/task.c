@@ -180,8 +180,8 @@ int ringline_task_start(struct ringline_task **ret, int (*fn)(void *arg), void *
 	r = rln_sized_in(&o, sizeof(o), options);
 	if (r < 0)
 		return r;
-	if (o.scope && !rln_slot_live(&o.scope->slot))
-		return -EBADF;
+	if (o.scope && (r = rln_exec_check_handle(&rln_exec_current->scopes, &o.scope->slot, __func__)) < 0)
+		return r;
 	how.scope = o.scope ? &o.scope->node : self->scope;
 	how.name = o.name;
 	return rln_task_start(ret, &how);
@@ -193,7 +193,7 @@ static int check_task(const struct ringline_task *t, const char *call)
 		return -EINVAL;
 	if (!rln_exec_get(call))
 		return -EPERM;
-	return rln_task_live(t) ? 0 : -EBADF;
+	return rln_exec_check_handle(&rln_exec_current->tasks, &t->slot, call);
 }
 
 int ringline_task_cancel(struct ringline_task *task)

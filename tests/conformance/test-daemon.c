@@ -247,6 +247,70 @@ static void the_port_is_taken(void)
 	CONF_OK(conf_stop(rt));
 }
 
+/* --- handles of another worker ------------------------------------------------------------------------------------ */
+
+struct foreign {
+	struct ringline_task *task;
+	struct ringline_scope *scope;
+	struct ringline_op *op;
+	_Atomic int step;
+};
+
+static int sleeps(void *arg)
+{
+	(void)arg;
+	g_assert_cmpint(ringline_sleep_until(RINGLINE_NEVER), ==, -ECANCELED);
+	return 0;
+}
+
+/* Holds a task, a scope and an operation open while somebody else tries them. */
+static int owner(void *arg)
+{
+	struct foreign *f = arg;
+
+	CONF_OK(ringline_scope_open(&f->scope, NULL));
+	CONF_OK(ringline_sleep_begin(&f->op, 3600 * SEC));
+	CONF_OK(ringline_task_start(&f->task, sleeps, NULL, NULL));
+	f->step = 1;
+	while (f->step == 1)
+		conf_pause();
+	CONF_OK(ringline_task_cancel(f->task));
+	CONF_OK(ringline_task_detach(f->task));
+	CONF_OK(ringline_scope_close(f->scope));
+	f->step = 3;
+	return 0;
+}
+
+static int stranger(void *arg)
+{
+	struct foreign *f = arg;
+
+	g_assert_cmpint(ringline_task_cancel(f->task), ==, -EPERM);
+	g_assert_cmpint(ringline_task_join(f->task, NULL), ==, -EPERM);
+	g_assert_cmpint(ringline_scope_cancel(f->scope), ==, -EPERM);
+	g_assert_cmpint(ringline_scope_close(f->scope), ==, -EPERM);
+	g_assert_cmpint(ringline_op_cancel(f->op), ==, -EPERM);
+	g_assert_cmpint((int)ringline_op_await(f->op), ==, -EPERM);
+	return 0;
+}
+
+static void handles_of_another_worker(void)
+{
+	static struct foreign f;
+	struct ringline_runtime *rt;
+
+	conf_log_allow("does not own");
+	f.step = 0;
+	rt = conf_serve(NULL, 2, NULL, NULL, NULL, NULL);
+	CONF_OK(ringline_worker_spawn(rt, 0, owner, &f));
+	CONF_UNTIL(f.step == 1);
+	CONF_OK(conf_call(rt, 1, stranger, &f));
+	g_assert_true(conf_log_seen("does not own"));
+	f.step = 2;
+	CONF_UNTIL(f.step == 3);
+	CONF_OK(conf_stop(rt));
+}
+
 /* --- sandboxes -------------------------------------------------------------------------------------------------------- */
 
 #ifdef HAVE_SECCOMP
@@ -343,6 +407,7 @@ static void add(void)
 	conf_add("/daemon/shutdown-with-everything-in-flight", shutdown_with_everything_in_flight);
 	conf_add("/daemon/two-hundred-lives-on-one-port", two_hundred_lives);
 	conf_add("/daemon/the-port-is-taken", the_port_is_taken);
+	conf_add("/daemon/handles-of-another-worker", handles_of_another_worker);
 #ifdef HAVE_SECCOMP
 	conf_add("/daemon/epoll-makes-no-io_uring-call", epoll_makes_no_io_uring_call);
 	conf_add("/daemon/forbidden-io_uring-falls-back-aloud", forbidden_io_uring_falls_back_aloud);
