@@ -20,6 +20,8 @@ static int check_join(const struct ringline_task *t, const struct ringline_task 
 	r = rln_exec_check_handle(&rln_exec_current->tasks, &t->slot, "ringline_join");
 	if (r < 0)
 		return r;
+	if (!rln_task_live(t))
+		return -EBADF;
 	return t == self ? -EDEADLK : 0;
 }
 

@@ -189,11 +189,14 @@ int ringline_task_start(struct ringline_task **ret, int (*fn)(void *arg), void *
 
 static int check_task(const struct ringline_task *t, const char *call)
 {
+	int r;
+
 	if (!t)
 		return -EINVAL;
 	if (!rln_exec_get(call))
 		return -EPERM;
-	return rln_exec_check_handle(&rln_exec_current->tasks, &t->slot, call);
+	r = rln_exec_check_handle(&rln_exec_current->tasks, &t->slot, call);
+	return r == 0 && !rln_task_live(t) ? -EBADF : r;
 }
 
 int ringline_task_cancel(struct ringline_task *task)
