@@ -64,6 +64,7 @@ static uint32_t feature(const char *word, size_t n)
 		{ "guard", RLN_FEATURE_GUARD },
 		{ "multishot", RLN_FEATURE_MULTISHOT },
 		{ "no_iowait", RLN_FEATURE_NO_IOWAIT },
+		{ "quiet", RLN_FEATURE_QUIET },
 		{ "ring_fd", RLN_FEATURE_RING_FD },
 		{ "pwait2", RLN_FEATURE_PWAIT2 },
 	};

@@ -11,6 +11,9 @@
  *   -ENOTSOCK            a pipe or a terminal: it goes in again as a read, or is polled and written
  *   data, no F_MORE      a multishot that the kernel ended for reasons of its own: armed again, its owner sees F_MORE
  *
+ * A quiet send has no completion unless something is left to do, and one that has is tried again as any other. The kernel
+ * posts it before the enter that took the send in returns, so that silence after it means success.
+ *
  * Whoever asked for a cancel gets bytes that were moved rather than the cancellation.
  */
 #include <errno.h>
@@ -93,7 +96,7 @@ static void starve(struct rln_uring *u, struct rln_op *op)
 {
 	rln_stat_add(&u->base.stats.starved, 1);
 	if (rln_uring_bufs_grow(u)) {
-		rln_uring_issue(u, op, false);
+		rln_uring_issue(u, op, RLN_URING_TRY);
 		return;
 	}
 	rln_uring_set_place(op, RLN_URING_STARVED);
@@ -114,9 +117,9 @@ static bool retried(struct rln_uring *u, struct rln_op *op, int res)
 		if (is_send(op))
 			rln_uring_issue_poll(u, op, POLLOUT);
 		else
-			rln_uring_issue(u, op, false);
+			rln_uring_issue(u, op, RLN_URING_TRY);
 	} else if (res == -EINTR || res == -ECANCELED || res <= -ERESTART_FIRST) {
-		rln_uring_issue(u, op, false);
+		rln_uring_issue(u, op, RLN_URING_TRY);
 	} else {
 		return false;
 	}
@@ -140,7 +143,7 @@ static void pool_data(struct rln_uring *u, struct rln_op *op, const struct io_ur
 	rln_uring_bufs_take(u, cqe->flags, (uint32_t)cqe->res, &c);
 	if (!more && !cancelled(op) && !(op->flags & RLN_OPF_ONESHOT)) {
 		rln_stat_add(&u->base.stats.rearms, 1);
-		rln_uring_issue(u, op, false);
+		rln_uring_issue(u, op, RLN_URING_TRY);
 		more = true;
 	}
 	if (more)
@@ -197,7 +200,7 @@ static void polled(struct rln_uring *u, struct rln_op *op, int res)
 	else if (is_send(op) && (op->backend_state & RLN_URING_NOSOCK))
 		write_part(u, op);
 	else
-		rln_uring_issue(u, op, false);
+		rln_uring_issue(u, op, RLN_URING_TRY);
 }
 
 static void sent(struct rln_op *op, int res)
@@ -207,12 +210,40 @@ static void sent(struct rln_op *op, int res)
 	complete(op, moved_or(op, res), 0);
 }
 
+/* A quiet send that was heard of: not all bytes were taken. */
+static void quiet_failed(struct rln_uring *u, struct rln_op *op, int res)
+{
+	if (res > 0)
+		op->progress += (uint64_t)res;
+	if (op->progress == op->len)
+		complete(op, (int64_t)op->progress, 0);
+	else if (cancelled(op))
+		complete(op, moved_or(op, normalise(op, res < 0 ? res : -ECANCELED)), 0);
+	else if (res >= 0)
+		rln_uring_issue(u, op, RLN_URING_TRY);
+	else if (!retried(u, op, res))
+		complete(op, moved_or(op, res), 0);
+}
+
+void rln_uring_deliver_quiet(struct rln_uring *u)
+{
+	struct rln_list *node;
+
+	while ((node = rln_list_pop(&u->quiet_entered))) {
+		struct rln_op *op = rln_list_entry(node, struct rln_op, link);
+
+		complete(op, (int64_t)op->len, 0);
+	}
+}
+
 static void op_completed(struct rln_uring *u, struct rln_op *op, const struct io_uring_cqe *cqe)
 {
 	bool more = cqe->flags & IORING_CQE_F_MORE;
 
 	if (rln_uring_place(op) == RLN_URING_POLLING) {
 		polled(u, op, cqe->res);
+	} else if (rln_uring_place(op) == RLN_URING_QUIET) {
+		quiet_failed(u, op, cqe->res);
 	} else if (op->opcode == RLN_OP_RECV_POOL && cqe->res > 0) {
 		pool_data(u, op, cqe);
 	} else {
@@ -233,6 +264,13 @@ static void unknown(struct rln_uring *u, const struct io_uring_cqe *cqe)
 	drop_buffer(u, cqe);
 }
 
+static bool in_kernel(const struct rln_op *op)
+{
+	enum rln_uring_place place = rln_uring_place(op);
+
+	return place == RLN_URING_RING || place == RLN_URING_QUIET || place == RLN_URING_POLLING;
+}
+
 void rln_uring_dispatch(struct rln_uring *u, const struct io_uring_cqe *cqe)
 {
 	struct rln_op *op;
@@ -244,8 +282,7 @@ void rln_uring_dispatch(struct rln_uring *u, const struct io_uring_cqe *cqe)
 	if (cqe->user_data < RLN_UD_INTERNAL)
 		return;
 	op = (struct rln_op *)(uintptr_t)(cqe->user_data & ~(uint64_t)(RLN_UD_INTERNAL - 1));
-	if (op->state != RLN_OP_INFLIGHT || rln_uring_user_data(op) != cqe->user_data ||
-	    (rln_uring_place(op) != RLN_URING_RING && rln_uring_place(op) != RLN_URING_POLLING)) {
+	if (op->state != RLN_OP_INFLIGHT || rln_uring_user_data(op) != cqe->user_data || !in_kernel(op)) {
 		unknown(u, cqe);
 		return;
 	}

@@ -35,7 +35,8 @@ static unsigned int transfer(const struct rln_op *op)
 	return (unsigned int)rln_min(left, TRANSFER_MAX);
 }
 
-static void prep_recv_pool(const struct rln_uring *u, struct io_uring_sqe *sqe, const struct rln_op *op, bool first_poll)
+static void prep_recv_pool(const struct rln_uring *u, struct io_uring_sqe *sqe, const struct rln_op *op,
+                           enum rln_uring_try how)
 {
 	if (op->backend_state & RLN_URING_NOSOCK) {
 		io_uring_prep_read(sqe, op->fd, NULL, 0, (uint64_t)-1);
@@ -43,7 +44,7 @@ static void prep_recv_pool(const struct rln_uring *u, struct io_uring_sqe *sqe, 
 		io_uring_prep_recv(sqe, op->fd, NULL, 0, 0);
 		if (u->multishot && !(op->flags & RLN_OPF_ONESHOT))
 			sqe->ioprio |= IORING_RECV_MULTISHOT;
-		if (first_poll)
+		if (how == RLN_URING_POLL_FIRST)
 			sqe->ioprio |= IORING_RECVSEND_POLL_FIRST;
 	}
 	sqe->flags |= IOSQE_BUFFER_SELECT;
@@ -66,7 +67,17 @@ static void prep_accept(const struct rln_uring *u, struct io_uring_sqe *sqe, con
 		io_uring_prep_accept(sqe, op->fd, NULL, NULL, SOCK_CLOEXEC);
 }
 
-static void prep(const struct rln_uring *u, struct io_uring_sqe *sqe, const struct rln_op *op, bool first_poll)
+static void prep_send(struct io_uring_sqe *sqe, const struct rln_op *op, enum rln_uring_try how)
+{
+	io_uring_prep_send(sqe, op->fd, (const char *)op->ptr + op->progress, transfer(op), MSG_WAITALL | MSG_NOSIGNAL);
+	if (how == RLN_URING_TRY_QUIETLY) {
+		sqe->msg_flags |= MSG_DONTWAIT;
+		sqe->flags |= IOSQE_CQE_SKIP_SUCCESS;
+	}
+}
+
+static void prep(const struct rln_uring *u, struct io_uring_sqe *sqe, const struct rln_op *op,
+                 enum rln_uring_try how)
 {
 	switch (op->opcode) {
 	case RLN_OP_ACCEPT:
@@ -79,11 +90,10 @@ static void prep(const struct rln_uring *u, struct io_uring_sqe *sqe, const stru
 		prep_recv(sqe, op);
 		break;
 	case RLN_OP_RECV_POOL:
-		prep_recv_pool(u, sqe, op, first_poll);
+		prep_recv_pool(u, sqe, op, how);
 		break;
 	case RLN_OP_SEND:
-		io_uring_prep_send(sqe, op->fd, (const char *)op->ptr + op->progress, transfer(op),
-		                   MSG_WAITALL | MSG_NOSIGNAL);
+		prep_send(sqe, op, how);
 		break;
 	case RLN_OP_SENDMSG:
 		io_uring_prep_sendmsg(sqe, op->fd, op->ptr, MSG_WAITALL | MSG_NOSIGNAL);
@@ -115,7 +125,7 @@ static void put_off(struct rln_uring *u, struct rln_op *op)
 	rln_list_add_tail(&u->backlog, &op->link);
 }
 
-void rln_uring_issue(struct rln_uring *u, struct rln_op *op, bool first_poll)
+void rln_uring_issue(struct rln_uring *u, struct rln_op *op, enum rln_uring_try how)
 {
 	struct io_uring_sqe *sqe = rln_list_empty(&u->backlog) ? rln_uring_sqe(u) : NULL;
 
@@ -123,9 +133,14 @@ void rln_uring_issue(struct rln_uring *u, struct rln_op *op, bool first_poll)
 		put_off(u, op);
 		return;
 	}
-	prep(u, sqe, op, first_poll);
+	prep(u, sqe, op, how);
 	tag(u, op, sqe);
-	rln_uring_set_place(op, RLN_URING_RING);
+	if (how == RLN_URING_TRY_QUIETLY) {
+		rln_uring_set_place(op, RLN_URING_QUIET);
+		rln_list_add_tail(&u->quiet_queued, &op->link);
+	} else {
+		rln_uring_set_place(op, RLN_URING_RING);
+	}
 }
 
 void rln_uring_issue_poll(struct rln_uring *u, struct rln_op *op, uint32_t events)
@@ -143,8 +158,11 @@ void rln_uring_issue_poll(struct rln_uring *u, struct rln_op *op, uint32_t event
 
 void rln_uring_submit(struct rln_backend *b, struct rln_op *op)
 {
+	struct rln_uring *u = rln_uring_of(b);
+	bool quiet = u->quiet && op->opcode == RLN_OP_SEND && op->len && op->len <= TRANSFER_MAX;
+
 	op->backend_state = RLN_URING_IDLE;
-	rln_uring_issue(rln_uring_of(b), op, false);
+	rln_uring_issue(u, op, quiet ? RLN_URING_TRY_QUIETLY : RLN_URING_TRY);
 }
 
 /* Cancelling */
@@ -177,7 +195,7 @@ void rln_uring_cancel(struct rln_backend *b, struct rln_op *op)
 			rln_list_add_tail(&u->cancels, &op->link);
 		break;
 	default:
-		break;            /* its result is on the way */
+		break;            /* its result is on the way; a quiet send has it by the end of the next wait */
 	}
 }
 
@@ -194,7 +212,7 @@ void rln_uring_flush_waiting(struct rln_uring *u)
 	rln_list_init(&batch);
 	rln_list_splice_tail(&batch, &u->backlog);
 	while ((node = rln_list_pop(&batch))) {
-		rln_uring_issue(u, rln_list_entry(node, struct rln_op, link), false);
+		rln_uring_issue(u, rln_list_entry(node, struct rln_op, link), RLN_URING_TRY);
 		if (!rln_list_empty(&u->backlog)) {
 			rln_list_splice_tail(&u->backlog, &batch);
 			return;

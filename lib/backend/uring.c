@@ -8,6 +8,7 @@
  *
  * A wait:  what waits for submission entries goes in  ->  returned buffers go to the kernel, starved receives are armed
  *          ->  results known without the kernel are delivered  ->  enter  ->  completions are delivered one by one
+ *          ->  quiet sends that the enter took in, and that no completion was found of, are done
  *
  * Each completion entry is copied and released before it is delivered: a callback may submit, which may enter.
  *
@@ -145,9 +146,12 @@ static int uring_open(struct rln_backend **ret, const struct rln_backend_config 
 	u->clock = cfg->clock;
 	u->wake_fd = -1;
 	u->multishot = !(cfg->disabled & RLN_FEATURE_MULTISHOT);
+	u->quiet = !(cfg->disabled & RLN_FEATURE_QUIET);
 	rln_list_init(&u->backlog);
 	rln_list_init(&u->cancels);
 	rln_list_init(&u->starved);
+	rln_list_init(&u->quiet_queued);
+	rln_list_init(&u->quiet_entered);
 	rln_list_init(&u->finished);
 	r = rln_uring_setup(&u->ring, cfg, &u->enter_flags);
 	if (r < 0) {
@@ -254,6 +258,20 @@ static int fetch_overflow(struct rln_uring *u)
 	return r;
 }
 
+/* True if there is nothing to do before the kernel has something to tell. */
+static bool may_sleep(const struct rln_uring *u)
+{
+	return u->wake_armed && rln_list_empty(&u->backlog) && rln_list_empty(&u->quiet_queued) &&
+	       !io_uring_cq_ready(&u->ring) && !overflowed(u) && (rln_list_empty(&u->starved) || !u->bufs.in_kernel);
+}
+
+/* Everything that was queued has been taken in: what quiet sends have to tell is in the completion queue. */
+static void note_entered(struct rln_uring *u)
+{
+	if (!io_uring_sq_ready(&u->ring))
+		rln_list_splice_tail(&u->quiet_entered, &u->quiet_queued);
+}
+
 static int uring_wait(struct rln_backend *b, uint64_t deadline)
 {
 	struct rln_uring *u = rln_uring_of(b);
@@ -263,16 +281,18 @@ static int uring_wait(struct rln_backend *b, uint64_t deadline)
 	rln_uring_bufs_replenish(u);
 	rln_uring_flush_waiting(u);
 	arm_wake(u);
-	if (rln_uring_deliver_finished(u) || !u->wake_armed || !rln_list_empty(&u->backlog) ||
-	    io_uring_cq_ready(&u->ring) || overflowed(u) || (!rln_list_empty(&u->starved) && u->bufs.in_kernel))
+	if (rln_uring_deliver_finished(u) || !may_sleep(u))
 		deadline = 0;
 	if (!may_skip_enter(u))
 		do
 			r = enter(u, deadline);
 		while (interrupted(u, r) && deadline > rln_clock_now(u->clock));
+	note_entered(u);
 	drain(u);
 	if (r >= 0 || recoverable(r))
 		r = fetch_overflow(u);
+	if (!overflowed(u))
+		rln_uring_deliver_quiet(u);
 	return r >= 0 || recoverable(r) ? 0 : r;
 }
 

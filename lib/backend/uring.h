@@ -12,6 +12,8 @@
  *
  *     BACKLOG    the submission queue was full and the kernel would not take more; goes in with the next wait
  *     RING       the kernel has it (or will with the next enter); a cancel is a request to the kernel
+ *     QUIET      a first try of a send, in the queue or in the kernel, which tells nothing if all bytes were taken. Done
+ *                when the enter that took it in has returned and no completion of it was found; RING otherwise
  *     POLLING    the kernel polls for it, because the call said "try again"; it goes back to RING afterwards
  *     STARVED    a receive that found no buffer; armed again when buffers come back, as many as there are buffers
  *     FINISHED   the result is known without the kernel (a cancel hit BACKLOG or STARVED); delivered by the next wait
@@ -46,6 +48,7 @@ enum rln_uring_place {
 	RLN_URING_IDLE,
 	RLN_URING_BACKLOG,
 	RLN_URING_RING,
+	RLN_URING_QUIET,
 	RLN_URING_POLLING,
 	RLN_URING_STARVED,
 	RLN_URING_FINISHED,
@@ -78,6 +81,7 @@ struct rln_uring {
 	struct io_uring ring;
 	unsigned int enter_flags;         /* on every enter */
 	bool multishot;
+	bool quiet;                       /* sends try quietly first */
 	int wake_fd;
 	uint64_t wake_value;
 	bool wake_armed;
@@ -86,6 +90,8 @@ struct rln_uring {
 	struct rln_list backlog;
 	struct rln_list cancels;          /* ops in RING whose cancel found no submission entry */
 	struct rln_list starved;
+	struct rln_list quiet_queued;     /* in QUIET, since the last wait's enter */
+	struct rln_list quiet_entered;    /* in QUIET, and taken in by an enter: what is left after its completions is done */
 	struct rln_list finished;
 	struct rln_uring_bufs bufs;
 };
@@ -104,8 +110,15 @@ int rln_uring_probe(const struct rln_backend_config *cfg, char *why, size_t why_
 void rln_uring_submit(struct rln_backend *b, struct rln_op *op);
 void rln_uring_cancel(struct rln_backend *b, struct rln_op *op);
 
-/* Puts an op into the submission queue, or the backlog. *first_poll*: do not try before there is something to do. */
-void rln_uring_issue(struct rln_uring *u, struct rln_op *op, bool first_poll);
+/* How the kernel goes about an operation. */
+enum rln_uring_try {
+	RLN_URING_TRY,            /* at once, and again when it would have to wait */
+	RLN_URING_TRY_QUIETLY,    /* SEND: at once and only once, and with a completion only if not all bytes were taken */
+	RLN_URING_POLL_FIRST,     /* RECV_POOL: not before there is something to do */
+};
+
+/* Puts an op into the submission queue, or the backlog. */
+void rln_uring_issue(struct rln_uring *u, struct rln_op *op, enum rln_uring_try how);
 
 /* Waits for *events* on the op's descriptor, then issues it again. */
 void rln_uring_issue_poll(struct rln_uring *u, struct rln_op *op, uint32_t events);
@@ -118,6 +131,9 @@ void rln_uring_flush_waiting(struct rln_uring *u);
 
 /* uring-cqe.c */
 void rln_uring_dispatch(struct rln_uring *u, const struct io_uring_cqe *cqe);
+
+/* The quiet sends of the last enter that were not heard of have sent all their bytes. */
+void rln_uring_deliver_quiet(struct rln_uring *u);
 
 /* Delivers results that were known without the kernel; the number delivered. */
 unsigned int rln_uring_deliver_finished(struct rln_uring *u);

@@ -46,6 +46,7 @@ enum rln_feature {
 	RLN_FEATURE_NO_IOWAIT = 1u << 3,
 	RLN_FEATURE_RING_FD   = 1u << 4,   /* registered ring descriptor */
 	RLN_FEATURE_PWAIT2    = 1u << 5,   /* epoll_pwait2 */
+	RLN_FEATURE_QUIET     = 1u << 6,   /* sends that post no completion when all goes well */
 };
 
 struct rln_backend_config {

@@ -727,8 +727,8 @@ static void talk_without(const void *arg)
 static void test_downgrades(void)
 {
 	static const char *const features[] = {
-		"inc", "guard", "multishot", "no_iowait", "ring_fd", "pwait2",
-		"inc,guard,multishot,no_iowait,ring_fd,pwait2", ",,inc,,teleport,", "",
+		"inc", "guard", "multishot", "no_iowait", "ring_fd", "pwait2", "quiet",
+		"inc,guard,multishot,no_iowait,ring_fd,pwait2,quiet", ",,inc,,teleport,", "",
 	};
 	size_t i;
 

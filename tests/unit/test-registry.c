@@ -107,11 +107,11 @@ static void disable_words(void)
 	g_assert_cmpint(rln_registry_disabled(&bits), ==, 0);
 	g_assert_cmpuint(bits, ==, 0);
 
-	g_setenv("RINGLINE_DISABLE", "inc,,guard,multishot,no_iowait,ring_fd,pwait2", TRUE);
+	g_setenv("RINGLINE_DISABLE", "inc,,guard,multishot,no_iowait,ring_fd,pwait2,quiet", TRUE);
 	g_string_truncate(logged, 0);
 	g_assert_cmpint(rln_registry_disabled(&bits), ==, 0);
 	g_assert_cmpuint(bits, ==, RLN_FEATURE_INC | RLN_FEATURE_GUARD | RLN_FEATURE_MULTISHOT | RLN_FEATURE_NO_IOWAIT |
-	                                   RLN_FEATURE_RING_FD | RLN_FEATURE_PWAIT2);
+	                                   RLN_FEATURE_RING_FD | RLN_FEATURE_PWAIT2 | RLN_FEATURE_QUIET);
 	g_assert_cmpuint(logged->len, ==, 0);
 
 	g_setenv("RINGLINE_DISABLE", "incx,inc", TRUE);

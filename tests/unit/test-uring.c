@@ -339,6 +339,135 @@ static void set_up_fails(gconstpointer data rln_unused)
 	g_assert_cmpuint(failures, >=, 7);
 }
 
+/* Quiet sends: success is silent, and everything else is not. */
+
+/* A send that fits makes no completion at all: nothing is in the queue when it is done. */
+static void quiet_success(gconstpointer data rln_unused)
+{
+	struct request q;
+	int fd[2];
+	char c = 0;
+
+	make_pair(PAIR_UNIX, fd);
+	request_start(&q, RLN_OP_SEND, fd[0], (void *)"x", 1);
+	g_assert_cmpint(rln_uring_place(&q.op), ==, RLN_URING_QUIET);
+	g_assert_cmpint(rln_uring_enter(&uring()->ring, uring()->enter_flags, 0, IORING_ENTER_GETEVENTS, NULL), ==, 1);
+	g_assert_cmpuint(io_uring_cq_ready(&uring()->ring), ==, 0);
+	g_assert_cmpint(recv(fd[1], &c, 1, MSG_DONTWAIT), ==, 1);
+	g_assert_cmpint(finish(&q), ==, 1);
+	close_pair(fd);
+}
+
+/* A send that does not fit goes on from where the first try ended. */
+static void quiet_short(gconstpointer data)
+{
+	unsigned char *bytes = pattern(BIG);
+	struct request q;
+	size_t got = 0;
+	int fd[2];
+
+	make_pair(kind_of(data), fd);
+	g_assert_cmpint(setsockopt(fd[0], SOL_SOCKET, SO_SNDBUF, &(int){ 65536 }, sizeof(int)), ==, 0);
+	request_start(&q, RLN_OP_SEND, fd[0], bytes, BIG);
+	run_for(20);
+	g_assert_cmpuint(q.ended, ==, 0);
+	g_assert_cmpint(rln_uring_place(&q.op), ==, RLN_URING_RING);
+	g_assert_cmpuint(q.op.progress, >, 0);
+	for (; got < BIG; turn(now() + MSEC))
+		got += drain(fd[1], got);
+	g_assert_cmpint(finish(&q), ==, BIG);
+	close_pair(fd);
+	g_free(bytes);
+}
+
+/* Fills the socket's buffer; the number of bytes. */
+static size_t stuff(int fd)
+{
+	static unsigned char zeros[4096];
+	size_t total = 0;
+	ssize_t n;
+
+	while ((n = send(fd, zeros, sizeof(zeros), MSG_DONTWAIT | MSG_NOSIGNAL)) > 0)
+		total += (size_t)n;
+	return total;
+}
+
+/* Cancelled before its first try it is sent nevertheless; stuck behind a full buffer it ends with what it moved. */
+static void quiet_cancel(gconstpointer data rln_unused)
+{
+	struct request q;
+	int fd[2];
+
+	make_pair(PAIR_UNIX, fd);
+	request_start(&q, RLN_OP_SEND, fd[0], (void *)"xyz", 3);
+	rln_op_cancel(&q.op);
+	g_assert_cmpint(finish(&q), ==, 3);
+
+	stuff(fd[0]);
+	request_start(&q, RLN_OP_SEND, fd[0], (void *)"xyz", 3);
+	rln_op_cancel(&q.op);
+	g_assert_cmpint(finish(&q), ==, -ECANCELED);
+
+	request_start(&q, RLN_OP_SEND, fd[0], (void *)"xyz", 3);
+	run_for(10);
+	rln_op_cancel(&q.op);
+	g_assert_cmpint(finish(&q), ==, -ECANCELED);
+	close_pair(fd);
+}
+
+/* The peer is gone: that is told. */
+static void quiet_error(gconstpointer data rln_unused)
+{
+	int fd[2];
+
+	make_pair(PAIR_UNIX, fd);
+	close(fd[1]);
+	g_assert_cmpint(perform(RLN_OP_SEND, fd[0], (void *)"x", 1), ==, -EPIPE);
+	close_fd(fd[0]);
+	g_assert_cmpint(perform(RLN_OP_SEND, fd[0], (void *)"x", 1), ==, -EBADF);
+}
+
+/*
+ * More failures at once than the completion queue holds: those that overflowed are not taken for success. Half of the
+ * sockets are full, so success and failure come mixed, through flushes of the tiny submission queue.
+ */
+static void quiet_overflow(gconstpointer data rln_unused)
+{
+	struct rln_backend_config cfg = { .clock = &rln_clock_real, .sq_entries = 4, .cq_entries = 8 };
+	static struct request q[40];
+	size_t stuffed[40];
+	int fd[40][2];
+
+	reopen(&cfg);
+	for (int i = 0; i < 40; i++) {
+		make_pair(PAIR_UNIX, fd[i]);
+		stuffed[i] = i % 2 ? stuff(fd[i][0]) : 0;
+		request_start(&q[i], RLN_OP_SEND, fd[i][0], (void *)"!", 1);
+	}
+	run_for(20);
+	g_assert_cmpuint(rln_stat_get(&backend->stats.cq_overflows), >, 0);
+	for (int i = 0; i < 40; i++)
+		g_assert_cmpuint(q[i].ended, ==, i % 2 ? 0 : 1);
+	for (int i = 0; i < 40; i++) {
+		char buf[4096];
+		char last = 0;
+		ssize_t n;
+		size_t total = 0;
+
+		while (total < stuffed[i] + 1) {
+			while ((n = recv(fd[i][1], buf, sizeof(buf), MSG_DONTWAIT)) > 0) {
+				total += (size_t)n;
+				last = buf[n - 1];
+			}
+			turn(now() + MSEC);
+		}
+		g_assert_cmpuint(total, ==, stuffed[i] + 1);
+		g_assert_cmpint(last, ==, '!');
+		g_assert_cmpint(finish(&q[i]), ==, 1);
+		close_pair(fd[i]);
+	}
+}
+
 #define WITHOUT(name, bits) { "/uring/without-" name, without, GUINT_TO_POINTER(bits) }
 #define URING(name, fn) { "/uring/" name, fn, NULL }
 
@@ -348,10 +477,17 @@ static const struct fixture_test tests[] = {
 	WITHOUT("multishot", RLN_FEATURE_MULTISHOT),
 	WITHOUT("registered-ring", RLN_FEATURE_RING_FD),
 	WITHOUT("no-iowait", RLN_FEATURE_NO_IOWAIT),
+	WITHOUT("quiet-sends", RLN_FEATURE_QUIET),
 	WITHOUT("any-of-them",
-	        RLN_FEATURE_INC | RLN_FEATURE_MULTISHOT | RLN_FEATURE_RING_FD | RLN_FEATURE_NO_IOWAIT),
+	        RLN_FEATURE_INC | RLN_FEATURE_MULTISHOT | RLN_FEATURE_RING_FD | RLN_FEATURE_NO_IOWAIT | RLN_FEATURE_QUIET),
 	URING("accept-without-multishot", accept_without_multishot),
 	URING("a-batch-is-one-call", batches),
+	URING("quiet-send/success-is-silent", quiet_success),
+	{ "/uring/quiet-send/goes-on-after-a-short-try/unix", quiet_short, GINT_TO_POINTER(PAIR_UNIX) },
+	{ "/uring/quiet-send/goes-on-after-a-short-try/tcp", quiet_short, GINT_TO_POINTER(PAIR_TCP) },
+	URING("quiet-send/cancel", quiet_cancel),
+	URING("quiet-send/errors-are-told", quiet_error),
+	URING("quiet-send/overflow-is-no-success", quiet_overflow),
 	URING("a-buffer-is-shared-and-comes-home-with-the-last", shared_buffer),
 	URING("pool-grows-to-its-limit", pool_grows),
 	URING("stale-completions-are-dropped", stale_completions),
