@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: MIT
+"""What is measured, and what it must reach.
+
+"raw" is the hand-written io_uring loop, "raw-epoll" the hand-written epoll loop; "ringline" and "ringline-epoll" are
+examples/echo as it is, with its default configuration. A contender NAME+idle has IDLE more connections that do nothing.
+"""
+import re
+from dataclasses import dataclass, field
+
+IDLE = 10000
+
+
+@dataclass(frozen=True)
+class Contender:
+    name: str
+    command: tuple
+    engine: str
+    stats: bool = False        # tells at its end what it ran on
+
+
+CONTENDERS = {c.name: c for c in (
+    Contender("raw", ("bench/raw-uring",), "io_uring"),
+    Contender("ringline", ("examples/echo", "-b", "io_uring", "--stats"), "io_uring", True),
+    Contender("raw-epoll", ("bench/raw-epoll",), "epoll"),
+    Contender("ringline-epoll", ("examples/echo", "-b", "epoll", "--stats"), "epoll", True),
+    Contender("libuv", ("bench/echo-libuv",), "epoll"),
+    Contender("libev", ("bench/echo-libev",), "epoll"),
+    Contender("libevent", ("bench/echo-libevent",), "epoll"),
+    Contender("ringline-tiny", ("bench/echo-tiny",), "io_uring", True),
+)}
+
+ALL = ("raw", "ringline", "raw-epoll", "ringline-epoll", "libuv", "libev", "libevent")
+OWN = ("ringline", "ringline-epoll")
+
+
+@dataclass(frozen=True)
+class Bar:
+    """*metric* of *subject*, as a ratio to the one of *reference* if there is one, must be at most (or least) *limit*."""
+    subject: str
+    metric: str
+    limit: float
+    reference: str = ""
+    least: bool = False
+    assertion: bool = False    # of the measurement, not of the library
+
+    def text(self):
+        of = f"{self.subject}/{self.reference}" if self.reference else self.subject
+        sign = ">=" if self.least else "<="
+        return f"{of} {self.metric} {sign} {self.limit:g}"
+
+    def holds(self, estimate):
+        """The interval reaches it."""
+        return estimate.high >= self.limit if self.least else estimate.low <= self.limit
+
+
+@dataclass(frozen=True)
+class Row:
+    name: str
+    kind: str = "echo"
+    connections: int = 50
+    size: int = 64
+    depth: int = 1
+    transport: str = "tcp"
+    churn: bool = False
+    stretch: int = 1           # slices are so many times longer
+    contenders: tuple = ALL
+    bars: tuple = field(default=())
+    calls: bool = False        # count system calls
+    requests: int = 0          # of a soak
+
+
+def against_raw(cpu, per_second=None):
+    bars = [Bar("ringline", "cpu", cpu, "raw")]
+    if per_second:
+        bars.append(Bar("ringline", "per_second", per_second, "raw", least=True))
+    return bars
+
+
+def on_epoll():
+    return [Bar("ringline-epoll", "cpu", 1.05, "raw-epoll"), Bar("ringline-epoll", "cpu", 1.03, "libuv")]
+
+
+def small(name, cpu, bars=(), **options):
+    """64 bytes a message."""
+    return Row(name, bars=(*against_raw(cpu, 0.97), *on_epoll(), *bars), **options)
+
+
+def large(name, cpu, bars=(), **options):
+    return Row(name, bars=(*against_raw(cpu), *on_epoll(), *bars), **options)
+
+
+def beside_idle(name, **options):
+    bars = []
+    for own in OWN:
+        bars.append(Bar(f"{own}+idle", "cpu", 1, own))
+        bars.append(Bar(f"{own}+idle", "per_second", 1, own, least=True))
+    names = [n for own in ("raw", *OWN) for n in (own, f"{own}+idle")]
+    return Row(name, contenders=tuple(names), bars=tuple(bars), **options)
+
+
+FEW_CALLS = (Bar("ringline", "calls", 0.15),)
+
+ROWS = (
+    small("64B-c1", 1.10, connections=1, stretch=2),
+    small("64B-c50", 1.05, connections=50, calls=True, bars=(
+        *FEW_CALLS, Bar("ringline", "cpu", 0.75, "libuv"), Bar("ringline", "cpu", 0.55, "libevent"),
+        Bar("raw", "cpu", 0.75, "libuv", assertion=True))),
+    small("64B-c200", 1.05, connections=200),
+    small("64B-c1000", 1.05, connections=1000, stretch=2),
+    large("4K-c50", 1.05, connections=50, size=4096, calls=True, bars=FEW_CALLS),
+    large("4K-c1000", 1.05, connections=1000, size=4096, stretch=2),
+    large("64K-c50", 1.10, connections=50, size=65536, stretch=2, calls=True, bars=(
+        *FEW_CALLS, Bar("ringline", "cpu", 0.85, "libuv"), Bar("raw", "cpu", 0.80, "libuv", assertion=True))),
+    large("64K-c200", 1.10, connections=200, size=65536, stretch=2),
+    small("64B-c50-d16", 1.05, connections=50, depth=16, calls=True, bars=FEW_CALLS),
+    large("churn", 1.20, connections=64, churn=True, stretch=4, calls=True, bars=(
+        Bar("ringline", "cpu", 1, "libuv"), Bar("ringline", "calls", 2))),
+    small("unix-64B-c50", 1.05, connections=50, transport="unix", calls=True, bars=FEW_CALLS),
+    beside_idle("64B-c50-idle", connections=50),
+    beside_idle("64K-c50-idle", connections=50, size=65536, stretch=2),
+    Row("memory", "memory", connections=IDLE, bars=tuple(
+        bar for own in OWN for bar in (Bar(own, "bytes_per_connection", 4800), Bar(own, "process_bytes", 4 << 20)))),
+    Row("micro", "micro", contenders=(), bars=(
+        Bar("fiber_switch_ns", "value", 12),
+        Bar("spawn_ns", "value", 60),
+        Bar("wake_ns", "value", 30),
+        Bar("timer_ns", "value", 40),
+        Bar("parked_fiber_bytes", "value", 4.3 * 1024),
+        Bar("parked_fiber_mappings", "value", 200),
+        Bar("cancel_ns", "value", 100))),
+    Row("soak-64K-c50", "soak", connections=50, size=65536, requests=1000000, contenders=(*OWN, "ringline-tiny")),
+    Row("soak-64K-c200", "soak", connections=200, size=65536, requests=1000000, contenders=(*OWN, "ringline-tiny")),
+)
+
+
+def select(pattern, soak):
+    """The rows whose names match; rows of 10^6 requests only if they were asked for."""
+    return [r for r in ROWS if re.search(pattern, r.name) and (soak or r.kind != "soak")]
