@@ -15,6 +15,23 @@ bench_load_SOURCES = \
 	$(NULL)
 bench_load_CPPFLAGS = $(PUBLIC_CPPFLAGS)
 
+# The layers as they are shipped, on the unit tests' backend, which needs GLib.
+if SUITES
+noinst_PROGRAMS += bench/micro
+bench_micro_SOURCES = \
+	bench/micro.c \
+	tests/support/fake-backend.c \
+	tests/support/fake-backend.h \
+	$(NULL)
+bench_micro_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests $(GLIB_CFLAGS)
+bench_micro_LDADD = \
+	lib/core/librln-core.la \
+	lib/fiber/librln-fiber.la \
+	lib/base/librln-base.la \
+	$(GLIB_LIBS) \
+	$(NULL)
+endif
+
 # The driver needs Python 3, and nothing else does.
 bench_driver = \
 	bench/compare \
