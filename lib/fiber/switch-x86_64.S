@@ -20,6 +20,9 @@
 rln_switch:
 	.cfi_startproc
 	endbr64
+	/* first, because a load of what they store is slow to come: the pushes fill that time (the red zone is ours) */
+	stmxcsr	-56(%rsp)
+	fnstcw	-52(%rsp)
 	pushq	%rbp
 	.cfi_adjust_cfa_offset 8
 	.cfi_rel_offset %rbp, 0
@@ -40,8 +43,6 @@ rln_switch:
 	.cfi_rel_offset %r15, 0
 	subq	$8, %rsp
 	.cfi_adjust_cfa_offset 8
-	stmxcsr	(%rsp)
-	fnstcw	4(%rsp)
 	movl	(%rsp), %eax
 	movzwl	4(%rsp), %ecx
 
