@@ -4,6 +4,9 @@
  *
  * Chunk k holds RLN_SLAB_FIRST_CHUNK << k objects, so the chunk of an index is found from the position of its highest
  * bit. The stack of free indices is grown together with the chunks: giving an object back cannot fail.
+ *
+ * Indices from `used` on were never handed out, and their memory was never touched: a chunk costs what is used of it, not
+ * what it holds. Invariant: live + nfree == used <= capacity.
  */
 #include <string.h>
 
@@ -30,19 +33,21 @@ uint32_t rln_slab_fini(struct rln_slab *s)
 	return live;
 }
 
-void *rln_slab_at(const struct rln_slab *s, uint32_t index)
+static struct rln_slot *slot_at(const struct rln_slab *s, uint32_t index)
 {
-	uint32_t scaled;
-	uint32_t k;
+	uint32_t scaled = index / RLN_SLAB_FIRST_CHUNK + 1;
+	uint32_t k = 31u - (uint32_t)__builtin_clz(scaled);
 
-	if (index >= s->capacity)
-		return NULL;
-	scaled = index / RLN_SLAB_FIRST_CHUNK + 1;
-	k = 31u - (uint32_t)__builtin_clz(scaled);
 	index -= RLN_SLAB_FIRST_CHUNK * ((1u << k) - 1);
-	return (char *)s->chunk[k] + (size_t)index * s->size;
+	return (struct rln_slot *)(void *)((char *)s->chunk[k] + (size_t)index * s->size);
 }
 
+void *rln_slab_at(const struct rln_slab *s, uint32_t index)
+{
+	return index < s->used ? slot_at(s, index) : NULL;
+}
+
+/* Called when the stack is empty, so there is nothing to copy. */
 static bool grow_free(struct rln_slab *s, uint32_t capacity)
 {
 	uint32_t *grown;
@@ -53,43 +58,50 @@ static bool grow_free(struct rln_slab *s, uint32_t capacity)
 	grown = rln_mem_alloc(size);
 	if (!grown)
 		return false;
-	if (s->nfree)
-		memcpy(grown, s->free, s->nfree * sizeof(*grown));
 	rln_mem_free(s->free);
 	s->free = grown;
 	return true;
 }
 
-/* Adds a chunk; its lowest index ends on top of the stack, so that objects are handed out in order of address. */
+/* Adds a chunk, whose objects are handed out in order of address. */
 static bool grow(struct rln_slab *s)
 {
 	uint32_t n = RLN_SLAB_FIRST_CHUNK << s->nchunks;
 	size_t size;
-	uint32_t i;
-	char *chunk;
+	void *chunk;
 
 	if (s->nchunks == RLN_SLAB_CHUNKS || __builtin_mul_overflow(n, s->size, &size) || !grow_free(s, s->capacity + n))
 		return false;
 	chunk = rln_mem_alloc_aligned(size, s->align);
 	if (!chunk)
 		return false;
-	memset(chunk, 0, size);
-	for (i = 0; i < n; i++)
-		((struct rln_slot *)(void *)(chunk + i * s->size))->index = s->capacity + i;
-	for (i = n; i-- > 0;)
-		s->free[s->nfree++] = s->capacity + i;
 	s->chunk[s->nchunks++] = chunk;
 	s->capacity += n;
 	return true;
+}
+
+/* An object that is handed out for the first time. */
+static struct rln_slot *fresh(struct rln_slab *s)
+{
+	struct rln_slot *slot;
+
+	if (s->used == s->capacity && !grow(s))
+		return NULL;
+	slot = slot_at(s, s->used);
+	memset(slot, 0, s->size);
+	slot->index = s->used++;
+	return slot;
 }
 
 void *rln_slab_alloc(struct rln_slab *s)
 {
 	struct rln_slot *slot;
 
-	if (s->live >= s->max || (!s->nfree && !grow(s)))
+	if (s->live >= s->max)
 		return NULL;
-	slot = rln_slab_at(s, s->free[--s->nfree]);
+	slot = s->nfree ? slot_at(s, s->free[--s->nfree]) : fresh(s);
+	if (!slot)
+		return NULL;
 	slot->gen++;
 	s->live++;
 	return slot;

@@ -34,6 +34,7 @@ struct rln_slab {
 	uint32_t nchunks;
 	uint32_t live;
 	uint32_t capacity;
+	uint32_t used;                  /* objects that were handed out at least once */
 	uint32_t max;
 	uint32_t align;
 	size_t size;

@@ -123,11 +123,43 @@ static void test_slab_beyond_capacity(void)
 	rln_slab_init(&s, sizeof(struct object), 8, 0);
 	g_assert_null(rln_slab_at(&s, 0));
 	slab_alloc(&s);
-	g_assert_nonnull(rln_slab_at(&s, RLN_SLAB_FIRST_CHUNK - 1));
+	g_assert_nonnull(rln_slab_at(&s, 0));
+	g_assert_null(rln_slab_at(&s, 1));
 	g_assert_null(rln_slab_at(&s, RLN_SLAB_FIRST_CHUNK));
 	g_assert_null(rln_slab_at(&s, UINT32_MAX));
 	g_assert_null(rln_slab_find(&s, UINT64_MAX));
 	g_assert_cmpuint(rln_slab_fini(&s), ==, 1);
+}
+
+/* A chunk costs what is used of it: memory that was not handed out is not written to. */
+static void *filled_alloc(size_t size, size_t align, void *arg rln_unused)
+{
+	void *p = aligned_alloc(align, (size + align - 1) & ~(align - 1));
+
+	return p ? memset(p, 0xa5, size) : NULL;
+}
+
+static void filled_free(void *p, void *arg rln_unused)
+{
+	free(p);
+}
+
+static void test_slab_untouched(void)
+{
+	static const struct rln_allocator filled = { .alloc = filled_alloc, .free = filled_free };
+	struct rln_slab s;
+	struct object *first;
+	unsigned char *second;
+	size_t i;
+
+	g_assert_cmpint(rln_mem_set_allocator(&filled), ==, 0);
+	rln_slab_init(&s, sizeof(struct object), 8, 0);
+	first = slab_alloc(&s);
+	second = (unsigned char *)first + s.size;
+	for (i = 0; i < s.size; i++)
+		g_assert_cmphex(second[i], ==, 0xa5);
+	g_assert_cmpuint(rln_slab_fini(&s), ==, 1);
+	g_assert_cmpint(rln_mem_set_allocator(NULL), ==, 0);
 }
 
 static void test_slab_alignment(void)
@@ -273,6 +305,7 @@ static const struct test_case cases[] = {
 	{ "/slab/next-object-is-the-last-freed", test_slab_lifo },
 	{ "/slab/more-than-max-is-refused", test_slab_max },
 	{ "/slab/beyond-capacity-is-null", test_slab_beyond_capacity },
+	{ "/slab/costs-what-is-used", test_slab_untouched },
 	{ "/slab/objects-are-aligned", test_slab_alignment },
 	{ "/slab/new-memory-is-zero", test_slab_new_memory_is_zero },
 	{ "/slab/out-of-memory-leaves-it-usable", test_slab_out_of_memory },
