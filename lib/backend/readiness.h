@@ -39,6 +39,7 @@ struct rln_readiness {
 	struct rln_list retry;    /* CONNECT to a unix listener whose queue is full */
 	uint64_t retry_at;
 	uint64_t retry_delay;
+	uint64_t received;        /* bytes in this turn */
 };
 
 int rln_readiness_init(struct rln_readiness *r, const struct rln_backend_config *cfg, const struct rln_poller *poller,
