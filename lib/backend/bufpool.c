@@ -16,7 +16,7 @@
 #include "base/list.h"
 #include "base/mem.h"
 
-#define DEFAULT_SIZE  (64u << 10)
+#define DEFAULT_SIZE  (128u << 10)
 #define DEFAULT_LIMIT (16u << 20)
 #define DEFAULT_STOCK 4u
 #define SHARE_MIN     (16u << 10)   /* smaller blocks hold one read each */
@@ -116,7 +116,7 @@ int rln_bufpool_new(struct rln_bufpool **ret, const struct rln_backend_config *c
 	rln_list_init(&p->free);
 	p->stats = stats;
 	p->size = size;
-	p->min_room = size >= SHARE_MIN ? size / 2 : size;
+	p->min_room = size >= SHARE_MIN ? size / 2 + 1 : size;
 	p->max = (uint32_t)max;
 	p->stock = rln_min(p->max, cfg->buf_count ? cfg->buf_count : DEFAULT_STOCK);
 	publish(p);
