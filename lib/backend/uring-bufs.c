@@ -5,16 +5,20 @@
  * Where the kernel has incremental buffers (6.12) a few large ones are shared by all connections: each completion carves
  * its bytes off the current one, and F_BUF_MORE says that the kernel goes on writing to it. Otherwise each completion uses
  * up one small buffer. A buffer has one reference for the kernel and one per completion that was delivered; when the last
- * is gone it is stacked, and all that were stacked go back to the kernel in one batch before the next enter.
+ * is gone it is stacked, and before the next enter the kernel's stock is made up from the stack.
+ *
+ * The kernel takes the buffers in the order in which it was given them, so it is given few at a time, and those first
+ * that came back last: what it writes to and what is sent from then stays in the cache. With all buffers in the ring it
+ * would write to the coldest one each time, and to as much memory as the pool ever grew to.
  *
  * The address space for the limit is reserved at once and touched as the pool grows. It grows when a receive finds no
- * buffer, by as much again. At the limit receives starve: they wait in a queue, and as long as there are buffers each
- * wait arms some of them again, no more than there are buffers. (An immediate retry would spin; arming all at once would
+ * buffer and none has come back either: all are held. Otherwise, and at the limit, receives starve: they wait in a queue,
+ * and as long as there are buffers each wait arms some of them again, no more than there are buffers. (An immediate retry would spin; arming all at once would
  * make all but a few fail once more.) A wait does not sleep while both are left: those that were armed may be quiet, and
  * then no buffer comes back that would arm the next. They are armed to poll first, because a receive that tries at once
  * on a quiet socket would take -ENOBUFS for an answer to a question it did not have.
  *
- * Invariant: in_kernel + nreturned + those referenced by receivers only == total.
+ * Invariant: in_kernel + nreturned + those referenced by receivers only == total; in_kernel <= stock but for growth.
  */
 #include <errno.h>
 #include <string.h>
@@ -37,14 +41,6 @@ static struct rln_uring *uring_of(struct rln_buf *b)
 	return b->home;
 }
 
-/* The last reference is gone. */
-static void release(struct rln_buf *b)
-{
-	struct rln_uring_bufs *p = &uring_of(b)->bufs;
-
-	p->returned[p->nreturned++] = b->id;
-}
-
 static void give(struct rln_uring_bufs *p, uint32_t id, int offset)
 {
 	struct rln_buf *b = &p->buf[id];
@@ -54,11 +50,31 @@ static void give(struct rln_uring_bufs *p, uint32_t id, int offset)
 	io_uring_buf_ring_add(p->ring, b->mem, b->size, (unsigned short)id, (int)(p->entries - 1), offset);
 }
 
+static uint32_t unheld(const struct rln_uring_bufs *p)
+{
+	return p->in_kernel + p->nreturned;
+}
+
+static void count_free(struct rln_uring *u)
+{
+	atomic_store_explicit(&u->base.stats.bufs_free, unheld(&u->bufs), memory_order_relaxed);
+}
+
 static void publish(struct rln_uring *u, uint32_t given)
 {
 	io_uring_buf_ring_advance(u->bufs.ring, (int)given);
 	u->bufs.in_kernel += given;
-	atomic_store_explicit(&u->base.stats.bufs_free, u->bufs.in_kernel, memory_order_relaxed);
+	count_free(u);
+}
+
+
+/* The last reference is gone. */
+static void release(struct rln_buf *b)
+{
+	struct rln_uring_bufs *p = &uring_of(b)->bufs;
+
+	p->returned[p->nreturned++] = b->id;
+	count_free(uring_of(b));
 }
 
 /* Puts *n* new buffers into use. */
@@ -81,16 +97,17 @@ static void add(struct rln_uring *u, uint32_t n)
 bool rln_uring_bufs_grow(struct rln_uring *u)
 {
 	struct rln_uring_bufs *p = &u->bufs;
-	uint32_t n = rln_min(p->total, p->limit - p->total);
+	uint32_t n = rln_min(rln_max(p->stock / 4, 1u), p->limit - p->total);
 
-	if (n)
-		add(u, n);
-	return n > 0;
+	if (unheld(p) || !n)
+		return false;
+	add(u, n);
+	return true;
 }
 
 bool rln_uring_bufs_scarce(const struct rln_uring *u)
 {
-	return u->bufs.total == u->bufs.limit && u->bufs.in_kernel * 4 < u->bufs.limit;
+	return u->bufs.total == u->bufs.limit && unheld(&u->bufs) * 4 < u->bufs.limit;
 }
 
 static void arm_starved(struct rln_uring *u)
@@ -107,12 +124,10 @@ static void arm_starved(struct rln_uring *u)
 void rln_uring_bufs_replenish(struct rln_uring *u)
 {
 	struct rln_uring_bufs *p = &u->bufs;
-	uint32_t n = p->nreturned;
-	uint32_t i;
+	uint32_t n = 0;
 
-	for (i = 0; i < n; i++)
-		give(p, p->returned[i], (int)i);
-	p->nreturned = 0;
+	for (; p->nreturned && p->in_kernel + n < p->stock; n++)
+		give(p, p->returned[--p->nreturned], (int)n);
 	if (n)
 		publish(u, n);
 	if (!rln_list_empty(&u->starved))
@@ -130,7 +145,7 @@ void rln_uring_bufs_take(struct rln_uring *u, uint32_t cqe_flags, uint32_t n, st
 	if (p->incremental && (cqe_flags & RLN_CQE_F_BUF_MORE))
 		return;
 	p->in_kernel--;
-	atomic_store_explicit(&u->base.stats.bufs_free, p->in_kernel, memory_order_relaxed);
+	count_free(u);
 	b->refs--;                /* the kernel's; the receiver's is there */
 }
 
@@ -237,8 +252,10 @@ int rln_uring_bufs_init(struct rln_uring *u, const struct rln_backend_config *cf
 		r = open_ring(u, cfg, false, &count);
 	if (r == 0)
 		r = allocate(&u->bufs);
-	if (r == 0)
+	if (r == 0) {
+		u->bufs.stock = count;
 		add(u, count);
+	}
 	return r;
 }
 

@@ -69,6 +69,7 @@ struct rln_uring_bufs {
 	uint32_t size;
 	uint32_t total;                   /* buffers in use so far */
 	uint32_t limit;
+	uint32_t stock;                   /* as many as the kernel is given */
 	uint32_t in_kernel;               /* of these, with the kernel */
 	uint32_t *returned;               /* stack of ids that came back and are not with the kernel yet */
 	uint32_t nreturned;

@@ -160,20 +160,47 @@ static void shared_buffer(gconstpointer data rln_unused)
 }
 
 /* The buffers a kernel without increments uses up come back and go out again; a starved receive makes more. */
+/* As long as buffers come back the pool stays as it is; when all are held it grows, to its limit and no further. */
 static void pool_grows(gconstpointer data rln_unused)
 {
 	struct rln_backend_config cfg;
+	struct request in;
+	unsigned char *bytes = pattern(16 * 4096);
+	int fd[2];
 
 	fixture_config(&cfg);
 	cfg.disabled = RLN_FEATURE_INC;
 	cfg.buf_count = 1;
 	cfg.buf_size = 4096;
-	cfg.buf_limit = 64 * 4096;
+	cfg.buf_limit = 8 * 4096;
 	reopen(&cfg);
 	stream();
-	g_assert_cmpuint(rln_stat_get(&backend->stats.bufs_total), >, 1);
-	g_assert_cmpuint(rln_stat_get(&backend->stats.bufs_total), <=, 64);
 	g_assert_cmpuint(rln_stat_get(&backend->stats.starved), >, 0);
+	g_assert_cmpuint(rln_stat_get(&backend->stats.bufs_total), ==, 1);
+
+	make_pair(PAIR_UNIX, fd);
+	request_init(&in, RLN_OP_RECV_POOL, fd[0], NULL, 0);
+	in.held = g_queue_new();
+	in.bytes = g_byte_array_new();
+	request_submit(&in);
+	put(fd[1], bytes, 16 * 4096);
+	RUN_UNTIL(g_queue_get_length(in.held) == 8);
+	run_for(10);
+	g_assert_cmpuint(rln_stat_get(&backend->stats.bufs_total), ==, 8);
+	g_assert_cmpuint(in.bytes->len, ==, 8 * 4096);
+	g_assert_true(in.scarce);
+	while (in.bytes->len < 16 * 4096 || !g_queue_is_empty(in.held)) {
+		while (!g_queue_is_empty(in.held))
+			rln_buf_unref(g_queue_pop_head(in.held));
+		turn(now() + MSEC);
+	}
+	assert_pattern(in.bytes);
+	rln_op_cancel(&in.op);
+	finish(&in);
+	g_byte_array_unref(in.bytes);
+	g_queue_free(in.held);
+	close_pair(fd);
+	g_free(bytes);
 }
 
 static void forge(uint64_t user_data, int res, uint32_t flags)
