@@ -3,6 +3,7 @@
 
 noinst_PROGRAMS += \
 	bench/load \
+	bench/raw-epoll \
 	$(NULL)
 
 bench_load_SOURCES = \
@@ -14,6 +15,22 @@ bench_load_SOURCES = \
 	bench/load.h \
 	$(NULL)
 bench_load_CPPFLAGS = $(PUBLIC_CPPFLAGS)
+
+# The echo servers that the library's is measured against. Each is built where its library is there.
+bench_contender = \
+	bench/contender.c \
+	bench/contender.h \
+	$(NULL)
+bench_contender_cppflags = -D_GNU_SOURCE -I$(srcdir)/bench
+
+bench_raw_epoll_SOURCES = bench/raw-epoll.c $(bench_contender)
+bench_raw_epoll_CPPFLAGS = $(bench_contender_cppflags)
+
+if HAVE_LIBURING
+noinst_PROGRAMS += bench/raw-uring
+bench_raw_uring_SOURCES = bench/raw-uring.c $(bench_contender)
+bench_raw_uring_CPPFLAGS = $(bench_contender_cppflags) $(LIBURING_CFLAGS)
+endif
 
 # The layers as they are shipped, on the unit tests' backend, which needs GLib.
 if SUITES

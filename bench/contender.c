@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: MIT */
+/* Start and end of the benchmark's echo servers; contender.h tells which. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "contender.h"
+
+union address {
+	struct sockaddr any;
+	struct sockaddr_in in;
+	struct sockaddr_un un;
+};
+
+void contender_die(const char *what, int error)
+{
+	fprintf(stderr, "%s: %s: %s\n", program_invocation_short_name, what, strerror(error));
+	exit(1);
+}
+
+void *contender_alloc(void *old, unsigned long count, unsigned long size)
+{
+	void *p = reallocarray(old, count, size);
+
+	if (!p)
+		contender_die("memory", ENOMEM);
+	return p;
+}
+
+/* Addresses */
+
+static socklen_t parse_tcp(union address *a, const char *text)
+{
+	const char *colon = strrchr(text, ':');
+	char host[INET_ADDRSTRLEN];
+	unsigned long port;
+	char *end;
+
+	if (!colon || (size_t)(colon - text) >= sizeof(host))
+		return 0;
+	memcpy(host, text, (size_t)(colon - text));
+	host[colon - text] = '\0';
+	port = strtoul(colon + 1, &end, 10);
+	if (end == colon + 1 || *end || port > UINT16_MAX)
+		return 0;
+	a->in.sin_family = AF_INET;
+	a->in.sin_port = htons((uint16_t)port);
+	return inet_pton(AF_INET, host, &a->in.sin_addr) == 1 ? sizeof(a->in) : 0;
+}
+
+static socklen_t parse_unix(union address *a, const char *path)
+{
+	size_t n = strlen(path);
+
+	if (!n || n >= sizeof(a->un.sun_path))
+		return 0;
+	a->un.sun_family = AF_UNIX;
+	memcpy(a->un.sun_path, path, n);
+	if (path[0] == '@')
+		a->un.sun_path[0] = '\0';
+	return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n + (path[0] != '@'));
+}
+
+/* The length of the address, 0 if it is none. */
+static socklen_t parse_address(union address *a, const char *text)
+{
+	memset(a, 0, sizeof(*a));
+	if (!strncmp(text, "tcp:", 4))
+		return parse_tcp(a, text + 4);
+	return strncmp(text, "unix:", 5) ? 0 : parse_unix(a, text + 5);
+}
+
+/* The address as a client needs it: with the port that the kernel picked. */
+static void describe(struct contender *c, const char *text)
+{
+	char host[INET_ADDRSTRLEN];
+	union address a;
+	socklen_t len = sizeof(a);
+
+	snprintf(c->address, sizeof(c->address), "%s", text);
+	if (c->local)
+		return;
+	if (getsockname(c->fd, &a.any, &len) < 0)
+		contender_die("getsockname", errno);
+	inet_ntop(AF_INET, &a.in.sin_addr, host, sizeof(host));
+	snprintf(c->address, sizeof(c->address), "tcp:%s:%u", host, (unsigned int)ntohs(a.in.sin_port));
+}
+
+/* Start and end */
+
+static const char *parse_options(int argc, char **argv)
+{
+	const char *address = "tcp:127.0.0.1:0";
+	int c;
+
+	while ((c = getopt(argc, argv, "l:")) != -1) {
+		if (c != 'l')
+			exit(2);
+		address = optarg;
+	}
+	if (optind != argc) {
+		fprintf(stderr, "usage: %s [-l ADDRESS]\n", program_invocation_short_name);
+		exit(2);
+	}
+	return address;
+}
+
+static void prepare_process(void)
+{
+	struct rlimit limit;
+
+	signal(SIGPIPE, SIG_IGN);
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
+static void open_listener(struct contender *c, const union address *a, socklen_t len, int flags)
+{
+	static const int on = 1;
+
+	c->fd = socket(a->any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | flags, 0);
+	if (c->fd < 0)
+		contender_die("socket", errno);
+	if (!c->local) {
+		setsockopt(c->fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+		setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	}
+	if (bind(c->fd, &a->any, len) < 0)
+		contender_die("bind", errno);
+	if (listen(c->fd, CONTENDER_BACKLOG) < 0)
+		contender_die("listen", errno);
+}
+
+void contender_start(struct contender *c, int argc, char **argv, int flags)
+{
+	const char *text = parse_options(argc, argv);
+	union address a;
+	socklen_t len = parse_address(&a, text);
+
+	if (!len) {
+		fprintf(stderr, "%s: \"%s\" is no address: tcp:ADDRESS:PORT, unix:PATH or unix:@NAME\n",
+		        program_invocation_short_name, text);
+		exit(2);
+	}
+	prepare_process();
+	c->local = a.any.sa_family == AF_UNIX;
+	open_listener(c, &a, len, flags);
+	describe(c, text);
+}
+
+int contender_signals(void)
+{
+	sigset_t set;
+	int fd;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	fd = signalfd(-1, &set, SFD_CLOEXEC);
+	if (fd < 0)
+		contender_die("signalfd", errno);
+	return fd;
+}
+
+void contender_announce(const struct contender *c)
+{
+	printf("listening on %s\n", c->address);
+	fflush(stdout);
+}
+
+void contender_end(struct contender *c)
+{
+	if (c->fd >= 0)
+		close(c->fd);
+	c->fd = -1;
+	if (c->local && c->address[strlen("unix:")] != '@')
+		unlink(c->address + strlen("unix:"));
+}
