@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Start and end of the benchmark's echo servers; contender.h tells which. */
+/* Start and end of the benchmark's echo servers, and what those on readiness do alike; contender.h tells which. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
@@ -18,6 +18,9 @@
 
 #include "contender.h"
 
+/* Microseconds. */
+#define ACCEPT_PAUSE 10000
+
 union address {
 	struct sockaddr any;
 	struct sockaddr_in in;
@@ -30,7 +33,7 @@ void contender_die(const char *what, int error)
 	exit(1);
 }
 
-void *contender_alloc(void *old, unsigned long count, unsigned long size)
+void *contender_alloc(void *old, size_t count, size_t size)
 {
 	void *p = reallocarray(old, count, size);
 
@@ -190,4 +193,61 @@ void contender_end(struct contender *c)
 	c->fd = -1;
 	if (c->local && c->address[strlen("unix:")] != '@')
 		unlink(c->address + strlen("unix:"));
+}
+
+/* Streams */
+
+/* The number of bytes the peer took, less than *n* if it blocks; -1 if it is gone. */
+static ssize_t send_some(int fd, const unsigned char *p, size_t n)
+{
+	ssize_t r = send(fd, p, n, MSG_NOSIGNAL);
+
+	return r < 0 && errno == EAGAIN ? 0 : r;
+}
+
+static enum contender_wish receive(struct contender_stream *s, int fd)
+{
+	static unsigned char buffer[CONTENDER_READ_SIZE];
+	ssize_t n = recv(fd, buffer, sizeof(buffer), 0);
+	ssize_t sent;
+
+	if (n < 0 && errno == EAGAIN)
+		return CONTENDER_READ;
+	sent = n > 0 ? send_some(fd, buffer, (size_t)n) : -1;
+	if (sent == n)
+		return CONTENDER_READ;
+	if (sent < 0)
+		return CONTENDER_CLOSE;
+	s->sent = 0;
+	s->size = (size_t)(n - sent);
+	s->owed = contender_alloc(NULL, s->size, 1);
+	memcpy(s->owed, buffer + sent, s->size);
+	return CONTENDER_WRITE;
+}
+
+static enum contender_wish send_owed(struct contender_stream *s, int fd)
+{
+	ssize_t n = send_some(fd, s->owed + s->sent, s->size - s->sent);
+
+	if (n > 0)
+		s->sent += (size_t)n;
+	if (n >= 0 && s->sent < s->size)
+		return CONTENDER_WRITE;
+	free(s->owed);
+	s->owed = NULL;
+	return n < 0 ? CONTENDER_CLOSE : CONTENDER_READ;
+}
+
+enum contender_wish contender_serve(struct contender_stream *s, int fd)
+{
+	return s->owed ? send_owed(s, fd) : receive(s, fd);
+}
+
+int contender_accept(int fd)
+{
+	int r = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+	if (r < 0 && (errno == EMFILE || errno == ENFILE))
+		usleep(ACCEPT_PAUSE);
+	return r;
 }

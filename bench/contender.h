@@ -12,6 +12,7 @@
 #define BENCH_CONTENDER_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 /* What a stream reads at once: as much as libuv suggests. */
 #define CONTENDER_READ_SIZE (64 * 1024)
@@ -42,7 +43,27 @@ void contender_end(struct contender *c);
 /* "NAME: WHAT: the text of *error*" on standard error, then exit(1). */
 _Noreturn void contender_die(const char *what, int error);
 
-/* Memory, or the end. */
-void *contender_alloc(void *old, unsigned long count, unsigned long size);
+/* Memory (more of it if *old* is not NULL), or the end. */
+void *contender_alloc(void *old, size_t count, size_t size);
+
+/* For loops that tell when a socket is ready: one that waits, and what its peer is owed. All zero to begin with. */
+struct contender_stream {
+	unsigned char *owed;      /* NULL unless the peer did not take all */
+	size_t sent;
+	size_t size;
+};
+
+enum contender_wish { CONTENDER_READ, CONTENDER_WRITE, CONTENDER_CLOSE };
+
+/*
+ * Serves a non-blocking socket that is ready for what was wished last, CONTENDER_READ at first, and returns what to wait
+ * for now. A message costs two calls: what there is goes into one buffer that all streams share and that therefore stays
+ * in the cache, and is sent at once; it does not ask whether there is more. What the peer does not take is copied, and
+ * nothing is read until it has. After CONTENDER_CLOSE the stream holds nothing.
+ */
+enum contender_wish contender_serve(struct contender_stream *s, int fd);
+
+/* Accepts a non-blocking connection; -1 if there is none now. Without free descriptors it waits a little, not to spin. */
+int contender_accept(int fd);
 
 #endif

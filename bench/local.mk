@@ -32,6 +32,27 @@ bench_raw_uring_SOURCES = bench/raw-uring.c $(bench_contender)
 bench_raw_uring_CPPFLAGS = $(bench_contender_cppflags) $(LIBURING_CFLAGS)
 endif
 
+if HAVE_LIBUV
+noinst_PROGRAMS += bench/echo-libuv
+bench_echo_libuv_SOURCES = bench/echo-libuv.c $(bench_contender)
+bench_echo_libuv_CPPFLAGS = $(bench_contender_cppflags) $(LIBUV_CFLAGS)
+bench_echo_libuv_LDADD = $(LIBUV_LIBS)
+endif
+
+if HAVE_LIBEVENT
+noinst_PROGRAMS += bench/echo-libevent
+bench_echo_libevent_SOURCES = bench/echo-libevent.c $(bench_contender)
+bench_echo_libevent_CPPFLAGS = $(bench_contender_cppflags) $(LIBEVENT_CFLAGS)
+bench_echo_libevent_LDADD = $(LIBEVENT_LIBS)
+endif
+
+if HAVE_LIBEV
+noinst_PROGRAMS += bench/echo-libev
+bench_echo_libev_SOURCES = bench/echo-libev.c $(bench_contender)
+bench_echo_libev_CPPFLAGS = $(bench_contender_cppflags) $(LIBEV_CFLAGS)
+bench_echo_libev_LDADD = $(LIBEV_LIBS)
+endif
+
 # The layers as they are shipped, on the unit tests' backend, which needs GLib.
 if SUITES
 noinst_PROGRAMS += bench/micro
