@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the core's primitives cost, one by one, on the layers as they are shipped (base, fiber, core: the very objects of
- * the library, without fault points) and the unit tests' scripted backend. No kernel, no sockets: the clock is virtual,
- * and a wait of the backend takes no time of its own but for its book-keeping.
+ * What the core's primitives cost, one by one, on the layers as they are shipped (base, fiber, core: the very objects
+ * of the library, without fault points) and the unit tests' scripted backend. No kernel, no sockets: the clock is
+ * virtual, and a wait of the backend takes no time of its own but for its book-keeping.
  *
  *     micro [--check] [GROUP...]
  *
  * Prints KEY=VALUE lines. A time in nanoseconds, KEY_ns, is the median over many short batches of the mean of a batch;
  * KEY_ns_min is the best batch. Where other guests take the processor away, that hardly moves the median and does not
- * move the minimum. With --check each figure that has a bar gets a line PASS or FAIL, judged by the median, and the exit
- * status is 1 if one failed. GROUPs restrict what is run: memory fiber task wake timer cancel.
+ * move the minimum. With --check each figure that has a bar gets a line PASS or FAIL, judged by the median, and the
+ * exit status is 1 if one failed. GROUPs restrict what is run: memory fiber task wake timer cancel.
  *
  *   fiber_switch          one way, half of a resume and a suspend; floating-point control words included
  *   fiber_switch_cold     the same, going round 1,000 fibers instead of staying with one
@@ -17,9 +17,9 @@
  *                         32 per turn, so a thirty-second of a yield and of a turn is in it
  *   spawn_join            one task after the other through ringline_task_start() and ringline_task_join(): the parent's
  *                         parking and waking is in it
- *   same_worker_wake      two tasks that wake each other in turn; per wake: arming a wait node, parking, the switch to the
- *                         executor, its hop to the next task, the switch to that one, firing the node that wakes the
- *                         other
+ *   same_worker_wake      two tasks that wake each other in turn; per wake: arming a wait node, parking, the switch to
+ *                         the executor, its hop to the next task, the switch to that one, firing the node that wakes
+ *                         the other
  *   timer_arm_cancel      arm and cancel one timer while 100,000 others are armed, its deadline anywhere among theirs
  *   timer_soonest         the same, its deadline before all of theirs
  *   timer_latest          the same, its deadline behind all of theirs

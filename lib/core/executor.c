@@ -70,13 +70,32 @@ bool rln_exec_idle(const struct rln_exec *x)
 	return rln_exec_tasks(x) == 0 && rln_stat_get(&x->stats.ops_submitted) == rln_stat_get(&x->stats.ops_ended);
 }
 
+/* Runs a task until it suspends or ends. Inline: no return may lie between the switch and the loop (fiber/switch.h). */
+static rln_always_inline void run(struct rln_exec *x, struct ringline_task *t)
+{
+	bool ended;
+
+	t->state = RLN_TASK_RUNNING;
+	x->current = t;
+	ended = rln_likely(t->fiber != NULL) ? rln_fiber_resume(&x->thread, t->fiber) : rln_task_poll(t);
+	x->current = NULL;
+	if (ended) {
+		rln_task_ended(x, t);
+	} else if (t->state == RLN_TASK_RUNNING_NOTIFIED) {
+		t->state = RLN_TASK_QUEUED;
+		rln_list_add_tail(t->yielding ? &x->yielded : &x->runq, &t->link);
+	} else {
+		t->state = RLN_TASK_IDLE;
+	}
+}
+
 static void run_tasks(struct rln_exec *x)
 {
 	struct rln_list *node;
 	uint32_t n;
 
 	for (n = 0; n < x->budget && (node = rln_list_pop(&x->runq)); n++)
-		rln_task_run(rln_list_entry(node, struct ringline_task, link));
+		run(x, rln_list_entry(node, struct ringline_task, link));
 	rln_stat_add(&x->stats.switches, n);
 }
 

@@ -97,13 +97,7 @@ void rln_task_unref(struct ringline_task *t)
 		rln_slab_free(&rln_exec_current->tasks, t);
 }
 
-void rln_task_suspend(struct ringline_task *t)
-{
-	(void)t;
-	rln_fiber_suspend(&rln_exec_current->thread);
-}
-
-static void task_ended(struct rln_exec *x, struct ringline_task *t)
+void rln_task_ended(struct rln_exec *x, struct ringline_task *t)
 {
 	struct rln_scope *parent = t->base.parent;
 
@@ -119,8 +113,7 @@ static void task_ended(struct rln_exec *x, struct ringline_task *t)
 	rln_task_unref(t);
 }
 
-/* Polls a stackless task once. True if it has ended: its function is through, and nothing it started is left. */
-static bool poll_stackless(struct ringline_task *t)
+bool rln_task_poll(struct ringline_task *t)
 {
 	if (t->fn) {
 		int r = t->fn(t->arg);
@@ -131,25 +124,6 @@ static bool poll_stackless(struct ringline_task *t)
 		t->fn = NULL;     /* from here on it only waits for what it left behind */
 	}
 	return rln_scope_try_close_all(t, t->result);
-}
-
-void rln_task_run(struct ringline_task *t)
-{
-	struct rln_exec *x = rln_exec_current;
-	bool ended;
-
-	t->state = RLN_TASK_RUNNING;
-	x->current = t;
-	ended = t->fiber ? rln_fiber_resume(&x->thread, t->fiber) : poll_stackless(t);
-	x->current = NULL;
-	if (ended) {
-		task_ended(x, t);
-	} else if (t->state == RLN_TASK_RUNNING_NOTIFIED) {
-		t->state = RLN_TASK_QUEUED;
-		rln_list_add_tail(t->yielding ? &x->yielded : &x->runq, &t->link);
-	} else {
-		t->state = RLN_TASK_IDLE;
-	}
 }
 
 /* The public calls. */

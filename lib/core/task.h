@@ -77,10 +77,16 @@ void rln_task_unref(struct ringline_task *t);
 void rln_task_release(struct ringline_task *t);
 
 /* Goes back to the executor until the next wake. The calling task, a fiber, only. */
-void rln_task_suspend(struct ringline_task *t);
+static rln_always_inline void rln_task_suspend(struct ringline_task *t)
+{
+	rln_fiber_leave(t->fiber, false);
+}
 
-/* Runs a task that was taken off the run queue, until it suspends or ends. */
-void rln_task_run(struct ringline_task *t);
+/* Polls a stackless task once. True if it has ended: its function is through, and nothing it started is left. */
+bool rln_task_poll(struct ringline_task *t);
+
+/* What follows when a task has run for the last time. */
+void rln_task_ended(struct rln_exec *x, struct ringline_task *t);
 
 /* True while the handle is good, whether the task has ended or not. */
 static inline bool rln_task_live(const struct ringline_task *t)

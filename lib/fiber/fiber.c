@@ -15,17 +15,6 @@
 #define CACHE_LINE 64u
 #define COLOURS    8u
 
-struct rln_fiber {
-	void *sp;                         /* while suspended */
-	struct rln_fiber_thread *thread;  /* who resumed it last; NULL before the first time */
-	void (*fn)(void *);
-	void *arg;
-	bool ended;
-	struct rln_stack_pool *pool;
-	struct rln_stack stack;
-	struct rln_sanitize tool;
-};
-
 int rln_fiber_thread_init(struct rln_fiber_thread *t)
 {
 	t->sp = NULL;
@@ -39,13 +28,6 @@ void rln_fiber_thread_fini(struct rln_fiber_thread *t)
 	t->current = NULL;
 }
 
-static void switch_to_thread(struct rln_fiber *f, bool ends)
-{
-	rln_sanitize_leave(&f->tool, &f->thread->tool, ends);
-	rln_switch(&f->sp, f->thread->sp);
-	rln_sanitize_arrive(&f->tool, &f->thread->tool);
-}
-
 static void fiber_main(void *arg)
 {
 	struct rln_fiber *f = arg;
@@ -53,7 +35,7 @@ static void fiber_main(void *arg)
 	rln_sanitize_arrive(&f->tool, &f->thread->tool);
 	f->fn(f->arg);
 	f->ended = true;
-	switch_to_thread(f, true);
+	rln_fiber_leave(f, true);
 	__builtin_unreachable();
 }
 
@@ -91,24 +73,6 @@ void rln_fiber_free(struct rln_fiber *f)
 	rln_sanitize_fiber_fini(&f->tool);
 	rln_sanitize_stack_reset(stack.base, stack.size);
 	rln_stack_release(pool, &stack);
-}
-
-bool rln_fiber_resume(struct rln_fiber_thread *t, struct rln_fiber *f)
-{
-	rln_assert(!t->current && !f->ended);
-	f->thread = t;
-	t->current = f;
-	rln_sanitize_leave(&t->tool, &f->tool, false);
-	rln_switch(&t->sp, f->sp);
-	rln_sanitize_arrive(&t->tool, &f->tool);
-	t->current = NULL;
-	return f->ended;
-}
-
-void rln_fiber_suspend(struct rln_fiber_thread *t)
-{
-	rln_assert(t->current);
-	switch_to_thread(t->current, false);
 }
 
 void rln_fiber_bounds(const struct rln_fiber *f, void **low, void **high)

@@ -22,8 +22,21 @@
 #include "base/compiler.h"
 #include "fiber/sanitize.h"
 #include "fiber/stack.h"
+#include "fiber/switch.h"
 
-struct rln_fiber;
+struct rln_fiber_thread;
+
+/* Open only so that resuming and suspending can be inline; nobody else looks inside. */
+struct rln_fiber {
+	void *sp;                         /* while suspended */
+	struct rln_fiber_thread *thread;  /* who resumed it last; NULL before the first time */
+	void (*fn)(void *);
+	void *arg;
+	bool ended;
+	struct rln_stack_pool *pool;
+	struct rln_stack stack;
+	struct rln_sanitize tool;
+};
 
 /* The context of the thread's own stack; one per worker, lives as long as the worker. */
 struct rln_fiber_thread {
@@ -41,11 +54,36 @@ int rln_fiber_new(struct rln_fiber **ret, struct rln_stack_pool *pool, void (*fn
 /* Releases the stack of a fiber that has ended or was never resumed. */
 void rln_fiber_free(struct rln_fiber *f);
 
-/* Runs *f* until it suspends or ends. From the thread's own stack only. True if it ended. */
-bool rln_fiber_resume(struct rln_fiber_thread *t, struct rln_fiber *f);
+/*
+ * Runs *f* until it suspends or ends. From the thread's own stack only. True if it ended. Inline, like suspending: each
+ * return between a switch and the loop that made it is one the processor predicts wrongly (switch.h).
+ */
+static rln_always_inline bool rln_fiber_resume(struct rln_fiber_thread *t, struct rln_fiber *f)
+{
+	rln_assert(!t->current && !f->ended);
+	f->thread = t;
+	t->current = f;
+	rln_sanitize_leave(&t->tool, &f->tool, false);
+	rln_switch_inline(&t->sp, f->sp);
+	rln_sanitize_arrive(&t->tool, &f->tool);
+	t->current = NULL;
+	return f->ended;
+}
 
-/* Goes back to the thread that resumed the running fiber. From a fiber only; returns when it is resumed. */
-void rln_fiber_suspend(struct rln_fiber_thread *t);
+/* Goes back to the thread that resumed *f*. The running fiber only; returns when it is resumed. */
+static rln_always_inline void rln_fiber_leave(struct rln_fiber *f, bool ends)
+{
+	rln_sanitize_leave(&f->tool, &f->thread->tool, ends);
+	rln_switch_inline(&f->sp, f->thread->sp);
+	rln_sanitize_arrive(&f->tool, &f->thread->tool);
+}
+
+/* The same without knowing which fiber runs. */
+static rln_always_inline void rln_fiber_suspend(struct rln_fiber_thread *t)
+{
+	rln_assert(t->current);
+	rln_fiber_leave(t->current, false);
+}
 
 /* The lowest and highest address of the fiber's stack. */
 void rln_fiber_bounds(const struct rln_fiber *f, void **low, void **high);
