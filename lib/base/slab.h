@@ -7,11 +7,12 @@
  * changes each time the object is handed out or freed, so a 64-bit id (generation and index) taken earlier is
  * recognised as stale, for as many as 2^31 further lives of the slot.
  *
- * A slab belongs to one thread. Objects are handed out uninitialised but for their slot; the free list is LIFO, so the
- * next object is the one whose cache lines are warm.
+ * A slab belongs to one thread. An object is zero but for its slot when it is handed out for the first time, and as it
+ * was left later, but for the link that follows the slot: free objects are linked through it. The free list is LIFO, so
+ * the next object is the one whose cache lines are warm.
  *
  * Chunks double in size (8, 16, 32, ...) so that a small process stays small and a table of a million objects needs few
- * allocations.
+ * allocations. What of a chunk was never handed out is not touched, and so not resident.
  */
 #ifndef RLN_BASE_SLAB_H
 #define RLN_BASE_SLAB_H
@@ -27,32 +28,36 @@ struct rln_slot {
 	uint32_t gen;             /* odd while the object is live, even while it is free */
 };
 
+struct rln_slab_free;
+
 struct rln_slab {
 	void *chunk[RLN_SLAB_CHUNKS];   /* chunk k holds RLN_SLAB_FIRST_CHUNK << k objects */
-	uint32_t *free;                 /* LIFO stack of free indices, grown with the chunks */
-	uint32_t nfree;
+	struct rln_slab_free *free;     /* what was given back, last first */
+	uint32_t fresh;                 /* the lowest index that was never handed out */
 	uint32_t nchunks;
 	uint32_t live;
 	uint32_t capacity;
-	uint32_t used;                  /* objects that were handed out at least once */
 	uint32_t max;
 	uint32_t align;
 	size_t size;
 };
 
-/* *size* includes the slot and is rounded up to *align* (a power of two); *max* objects at most (0: no limit). */
+/*
+ * *size* includes the slot, and room for a pointer behind it; it is rounded up to *align* (a power of two). *max* objects
+ * at most (0: no limit).
+ */
 void rln_slab_init(struct rln_slab *s, size_t size, size_t align, uint32_t max);
 
 /* Frees all memory. Live objects are the caller's bug; their number is returned, to be asserted or logged. */
 uint32_t rln_slab_fini(struct rln_slab *s);
 
-/* Returns an object, or NULL when *max* are live or memory is short. Its slot is valid, the rest is indeterminate. */
+/* Returns an object, or NULL when *max* are live or memory is short. */
 void *rln_slab_alloc(struct rln_slab *s) rln_must_check;
 
 /* Gives a live object back and moves its generation on. */
 void rln_slab_free(struct rln_slab *s, void *object);
 
-/* The object at *index*, live or not; NULL beyond what was ever allocated. */
+/* The object at *index*, live or not; NULL if there never was one. */
 void *rln_slab_at(const struct rln_slab *s, uint32_t index);
 
 /* The live object whose id is *id*, or NULL if it was freed since (or never existed). */

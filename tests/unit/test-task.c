@@ -269,7 +269,7 @@ static int join_same_task_twice_in_one_call(void *arg)
 	g_assert_cmpint(ringline_join(both, 2, results), ==, 0);
 	g_assert_cmpint(results[0], ==, 4);
 	g_assert_cmpint(results[1], ==, 4);
-	g_assert_cmpuint(t->refs, ==, 0);
+	g_assert_false(rln_slot_live(&t->slot));
 	g_assert_cmpint(ringline_task_join(t, NULL), ==, -EBADF);
 	return 0;
 }
