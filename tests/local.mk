@@ -33,6 +33,7 @@ AM_TESTS_ENVIRONMENT = \
 EXTRA_DIST += \
 	tests/minimum.txt \
 	tests/on-engine \
+	tests/packages/round-trip.c \
 	tests/run-test \
 	tests/summary \
 	$(NULL)
