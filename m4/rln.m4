@@ -16,7 +16,8 @@ CFLAGS=$rln_save_CFLAGS
 ])
 
 # RLN_TEST_SUITES(LIST)
-# Sets RLN_SUITES to the suites in LIST ("yes": all, "no": none), separated by blanks, and one conditional per suite.
+# Sets RLN_SUITES to the suites in LIST ("yes": all but packages, "no": none), separated by blanks, and one conditional per
+# suite.
 AC_DEFUN([RLN_TEST_SUITES], [
 AS_CASE([$1],
   [yes], [RLN_SUITES='unit conformance integration meta'],
@@ -24,7 +25,7 @@ AS_CASE([$1],
   [RLN_SUITES=`AS_ECHO(["$1"]) | tr ',' ' '`])
 for rln_suite in $RLN_SUITES; do
   AS_CASE([$rln_suite],
-    [unit|conformance|integration|meta], [],
+    [unit|conformance|integration|meta|packages], [],
     [AC_MSG_ERROR([there is no test suite "$rln_suite"])])
 done
 AC_SUBST([RLN_SUITES])
@@ -32,5 +33,6 @@ AM_CONDITIONAL([SUITE_UNIT], [AS_CASE([" $RLN_SUITES "], [*' unit '*], [true], [
 AM_CONDITIONAL([SUITE_CONFORMANCE], [AS_CASE([" $RLN_SUITES "], [*' conformance '*], [true], [false])])
 AM_CONDITIONAL([SUITE_INTEGRATION], [AS_CASE([" $RLN_SUITES "], [*' integration '*], [true], [false])])
 AM_CONDITIONAL([SUITE_META], [AS_CASE([" $RLN_SUITES "], [*' meta '*], [true], [false])])
+AM_CONDITIONAL([SUITE_PACKAGES], [AS_CASE([" $RLN_SUITES "], [*' packages '*], [true], [false])])
 AM_CONDITIONAL([SUITES], [test -n "$RLN_SUITES"])
 ])

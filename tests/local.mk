@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: MIT
 #
-# Four suites, all of them TAP:
+# Five suites, all of them TAP:
 #
 #   unit         one program per module, linked to the layers themselves, with a fake backend and a virtual clock
 #   conformance  programs on the public API, each run on every engine: RINGLINE_TEST_ENGINE is io_uring, epoll or tiny
 #   integration  scripts and programs with real clients
 #   meta         scripts about the tree and the build: layers, exports, headers, pkg-config, licences
+#   packages     scripts that build the Debian and the RPM packages from the tarball, and look at what came out
 #
-# "make check" runs the suites that configure chose, "make check-unit" and so on only one. tests/minimum.txt says how
+# "make check" runs the suites that configure chose, "make check-unit" and so on only one. The packages, which run the
+# others in their own builds, are not among them unless asked for by name. tests/minimum.txt says how
 # many cases a suite must execute; tests/summary checks that.
 
 # --- how a test is run ------------------------------------------------------------------------------------------------
@@ -33,7 +35,6 @@ AM_TESTS_ENVIRONMENT = \
 EXTRA_DIST += \
 	tests/minimum.txt \
 	tests/on-engine \
-	tests/packages/round-trip.c \
 	tests/run-test \
 	tests/summary \
 	$(NULL)
@@ -266,6 +267,7 @@ meta_tests = \
 	tests/meta/check-headers \
 	tests/meta/check-layers \
 	tests/meta/check-minimum \
+	tests/meta/check-packaging \
 	tests/meta/check-pkgconfig \
 	tests/meta/check-prefix \
 	tests/meta/check-readme \
@@ -287,4 +289,32 @@ EXTRA_DIST += \
 check-meta: all
 	$(MAKE) $(AM_MAKEFLAGS) check-TESTS TESTS='$(meta_tests)'
 
-.PHONY: check-unit check-valgrind check-conformance check-integration check-meta
+# --- packages ---------------------------------------------------------------------------------------------------------------
+
+packages_tests = \
+	tests/packages/check-deb \
+	tests/packages/check-rpm \
+	$(NULL)
+
+EXTRA_DIST += \
+	$(packages_tests) \
+	tests/packages/packages.sh \
+	tests/packages/round-trip.c \
+	$(NULL)
+
+# The tarball of the tree as it is now.
+if SUITE_PACKAGES
+check_DATA += packages-tarball
+TESTS += $(packages_tests)
+endif
+
+packages-tarball:
+	$(MAKE) $(AM_MAKEFLAGS) dist
+
+check-packages: packages-tarball tests/support/has-io_uring
+	$(MAKE) $(AM_MAKEFLAGS) check-TESTS TESTS='$(packages_tests)'
+
+clean-local:
+	rm -rf packages
+
+.PHONY: check-unit check-valgrind check-conformance check-integration check-meta check-packages packages-tarball
