@@ -12,4 +12,7 @@ doc_programs = \
 doc_examples_daemon_CPPFLAGS = $(PUBLIC_CPPFLAGS)
 doc_examples_daemon_LDADD = lib/libringline.la
 
-EXTRA_DIST += doc/CONTRACT.md
+EXTRA_DIST += \
+	doc/CONTRACT.md \
+	doc/DESIGN.md \
+	$(NULL)

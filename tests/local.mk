@@ -181,9 +181,6 @@ check-valgrind:
 CONFORMANCE_CPPFLAGS = $(PUBLIC_CPPFLAGS) -I$(top_srcdir)/tests $(GLIB_CFLAGS)
 CONFORMANCE_LIBS = tests/conformance/libconformance.la lib/libringline.la $(GLIB_LIBS)
 
-# Names a test for each line of the contract.
-EXTRA_DIST += doc/CONTRACT.md
-
 tests_conformance_libconformance_la_SOURCES = tests/support/conformance.c tests/support/conformance.h
 tests_conformance_libconformance_la_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
 
@@ -263,6 +260,7 @@ check-integration: all
 
 meta_tests = \
 	tests/meta/check-contract \
+	tests/meta/check-design \
 	tests/meta/check-exports \
 	tests/meta/check-headers \
 	tests/meta/check-layers \
