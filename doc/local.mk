@@ -13,6 +13,7 @@ doc_examples_daemon_CPPFLAGS = $(PUBLIC_CPPFLAGS)
 doc_examples_daemon_LDADD = lib/libringline.la
 
 EXTRA_DIST += \
+	doc/ABI.md \
 	doc/CONTRACT.md \
 	doc/DESIGN.md \
 	$(NULL)

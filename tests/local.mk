@@ -259,6 +259,7 @@ check-integration: all
 # --- meta -------------------------------------------------------------------------------------------------------------------
 
 meta_tests = \
+	tests/meta/check-abi \
 	tests/meta/check-contract \
 	tests/meta/check-design \
 	tests/meta/check-exports \
