@@ -95,7 +95,9 @@ RINGLINE_SUSPENDS ssize_t ringline_conn_peek(struct ringline_conn *conn, const v
 int ringline_conn_consume(struct ringline_conn *conn, size_t n);
 
 /*
- * Sends all of the bytes and returns when the kernel has taken them; the memory is not used afterwards.
+ * Sends all of the bytes and returns when the kernel has taken them; the memory is not used afterwards. Bytes that
+ * ringline_conn_peek() lends (of whichever connection of the worker) may also leave later, without the caller: they can be
+ * consumed at once, and an error that they meet is returned by the next call that sends.
  *
  * Returns len, or an error: -EPIPE (after shutdown_write, or the peer is gone), -ECONNRESET and what else the kernel
  * reports, -ECONNABORTED, -EBADF (closed), -EINVAL, -ETIME, -ECANCELED, -EPERM, -EDEADLK. After an error a part may have

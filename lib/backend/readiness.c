@@ -615,6 +615,14 @@ void rln_readiness_event(struct rln_readiness *r, uint64_t key, uint32_t events)
 		finish(r, op, events);
 }
 
+/* The caller takes the result of a send itself. */
+static void return_done(struct rln_op *op)
+{
+	rln_list_del(&op->link);
+	op->backend_state = IDLE;
+	op->state = RLN_OP_DONE;
+}
+
 void rln_readiness_submit(struct rln_readiness *r, struct rln_op *op)
 {
 	op->backend_state = IDLE;
@@ -635,6 +643,8 @@ void rln_readiness_submit(struct rln_readiness *r, struct rln_op *op)
 	case RLN_OP_SEND:
 	case RLN_OP_SENDMSG:
 		run_send(r, rln_fdtable_find(&r->fds, op->fd), op);
+		if (op->backend_state == DONE && (op->flags & RLN_OPF_INLINE))
+			return_done(op);
 		break;
 	case RLN_OP_POLL:
 		start_poll(r, op);

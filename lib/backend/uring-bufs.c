@@ -15,8 +15,8 @@
  * buffer and none has come back either: all are held. Otherwise, and at the limit, receives starve: they wait in a queue,
  * and as long as there are buffers each wait arms some of them again, no more than there are buffers. (An immediate retry would spin; arming all at once would
  * make all but a few fail once more.) A wait does not sleep while both are left: those that were armed may be quiet, and
- * then no buffer comes back that would arm the next. They are armed to poll first, because a receive that tries at once
- * on a quiet socket would take -ENOBUFS for an answer to a question it did not have.
+ * then no buffer comes back that would arm the next. They try at once rather than poll first: a multishot receive that
+ * polls first on a socket with data and a reset behind it delivers the data and never the end (seen on 6.18).
  *
  * Invariant: in_kernel + nreturned + those referenced by receivers only == total; in_kernel <= stock but for growth.
  */
@@ -87,7 +87,7 @@ static void add(struct rln_uring *u, uint32_t n)
 		uint32_t id = p->total++;
 
 		p->buf[id] = (struct rln_buf){
-			.mem = p->mem + (size_t)id * p->size, .size = p->size, .id = id, .release = release, .home = u };
+			.mem = p->mem + ((size_t)id << p->stride_shift), .size = p->size, .id = id, .release = release, .home = u };
 		give(p, id, (int)i);
 	}
 	publish(u, n);
@@ -105,9 +105,15 @@ bool rln_uring_bufs_grow(struct rln_uring *u)
 	return true;
 }
 
+/*
+ * The last buffer is never lent from: with a byte of it held it would not come back when it is full, and nobody would ever
+ * receive again whom the holder may be waiting for.
+ */
 bool rln_uring_bufs_scarce(const struct rln_uring *u)
 {
-	return u->bufs.total == u->bufs.limit && unheld(&u->bufs) * 4 < u->bufs.limit;
+	uint32_t free = unheld(&u->bufs);
+
+	return u->bufs.total == u->bufs.limit && (free <= 1 || free * 4 < u->bufs.limit);
 }
 
 static void arm_starved(struct rln_uring *u)
@@ -117,7 +123,7 @@ static void arm_starved(struct rln_uring *u)
 
 	while (n-- && (node = rln_list_pop(&u->starved))) {
 		rln_stat_add(&u->base.stats.rearms, 1);
-		rln_uring_issue(u, rln_list_entry(node, struct rln_op, link), RLN_URING_POLL_FIRST);
+		rln_uring_issue(u, rln_list_entry(node, struct rln_op, link), RLN_URING_TRY);
 	}
 }
 
@@ -147,6 +153,17 @@ void rln_uring_bufs_take(struct rln_uring *u, uint32_t cqe_flags, uint32_t n, st
 	p->in_kernel--;
 	count_free(u);
 	b->refs--;                /* the kernel's; the receiver's is there */
+}
+
+struct rln_buf *rln_uring_bufs_holder(struct rln_uring *u, const void *data, size_t len)
+{
+	struct rln_uring_bufs *p = &u->bufs;
+	uintptr_t offset = (uintptr_t)data - (uintptr_t)p->mem;
+	uintptr_t id = offset >> p->stride_shift;
+
+	if (id >= p->total || len > p->size - (offset - (id << p->stride_shift)))
+		return NULL;
+	return &p->buf[id];
 }
 
 /* Set-up */
@@ -194,6 +211,8 @@ static uint32_t geometry(struct rln_uring_bufs *p, const struct rln_backend_conf
 	uint64_t limit;
 
 	p->size = cfg->buf_size ? cfg->buf_size : p->incremental ? INC_SIZE : PLAIN_SIZE;
+	for (p->stride_shift = 0; (size_t)1 << p->stride_shift < p->size;)
+		p->stride_shift++;
 	limit = rln_min(bytes / p->size, ENTRIES_MAX);
 	p->limit = (uint32_t)rln_max(limit, 1u);
 	return rln_min(count, p->limit);
@@ -201,7 +220,7 @@ static uint32_t geometry(struct rln_uring_bufs *p, const struct rln_backend_conf
 
 static int allocate(struct rln_uring_bufs *p)
 {
-	p->mem = map((size_t)p->limit * p->size);
+	p->mem = map((size_t)p->limit << p->stride_shift);
 	p->buf = rln_mem_alloc(p->limit * sizeof(*p->buf));
 	p->returned = rln_mem_alloc(p->limit * sizeof(*p->returned));
 	return p->mem && p->buf && p->returned ? 0 : -ENOMEM;
@@ -283,7 +302,7 @@ void rln_uring_bufs_fini(struct rln_uring *u)
 		return;
 	}
 	if (p->mem)
-		munmap(p->mem, (size_t)p->limit * p->size);
+		munmap(p->mem, (size_t)p->limit << p->stride_shift);
 	rln_mem_free(p->buf);
 	rln_mem_free(p->returned);
 }

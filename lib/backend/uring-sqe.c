@@ -35,8 +35,7 @@ static unsigned int transfer(const struct rln_op *op)
 	return (unsigned int)rln_min(left, TRANSFER_MAX);
 }
 
-static void prep_recv_pool(const struct rln_uring *u, struct io_uring_sqe *sqe, const struct rln_op *op,
-                           enum rln_uring_try how)
+static void prep_recv_pool(const struct rln_uring *u, struct io_uring_sqe *sqe, const struct rln_op *op)
 {
 	if (op->backend_state & RLN_URING_NOSOCK) {
 		io_uring_prep_read(sqe, op->fd, NULL, 0, (uint64_t)-1);
@@ -44,8 +43,6 @@ static void prep_recv_pool(const struct rln_uring *u, struct io_uring_sqe *sqe, 
 		io_uring_prep_recv(sqe, op->fd, NULL, 0, 0);
 		if (u->multishot && !(op->flags & RLN_OPF_ONESHOT))
 			sqe->ioprio |= IORING_RECV_MULTISHOT;
-		if (how == RLN_URING_POLL_FIRST)
-			sqe->ioprio |= IORING_RECVSEND_POLL_FIRST;
 	}
 	sqe->flags |= IOSQE_BUFFER_SELECT;
 	sqe->buf_group = RLN_BUF_GROUP;
@@ -90,7 +87,7 @@ static void prep(const struct rln_uring *u, struct io_uring_sqe *sqe, const stru
 		prep_recv(sqe, op);
 		break;
 	case RLN_OP_RECV_POOL:
-		prep_recv_pool(u, sqe, op, how);
+		prep_recv_pool(u, sqe, op);
 		break;
 	case RLN_OP_SEND:
 		prep_send(sqe, op, how);

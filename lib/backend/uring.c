@@ -336,6 +336,11 @@ static void uring_close(struct rln_backend *b)
 	close_parts(u);
 }
 
+static struct rln_buf *uring_holder(struct rln_backend *b, const void *data, size_t len)
+{
+	return rln_uring_bufs_holder(rln_uring_of(b), data, len);
+}
+
 const struct rln_backend_ops rln_backend_uring = {
 	.name = "io_uring",
 	.engine = RLN_ENGINE_IO_URING,
@@ -344,6 +349,7 @@ const struct rln_backend_ops rln_backend_uring = {
 	.close = uring_close,
 	.submit = rln_uring_submit,
 	.cancel = rln_uring_cancel,
+	.holder = uring_holder,
 	.wait = uring_wait,
 	.wake = uring_wake,
 };

@@ -64,7 +64,7 @@ struct rln_uring_bufs {
 	struct io_uring_buf_ring *ring;
 	size_t ring_size;
 	uint32_t entries;                 /* of the ring: a power of two, at least limit */
-	unsigned char *mem;               /* limit * size bytes of address space */
+	unsigned char *mem;               /* address space for limit of them, each at a multiple of 1 << stride_shift */
 	struct rln_buf *buf;              /* limit of them */
 	uint32_t size;
 	uint32_t total;                   /* buffers in use so far */
@@ -73,6 +73,7 @@ struct rln_uring_bufs {
 	uint32_t in_kernel;               /* of these, with the kernel */
 	uint32_t *returned;               /* stack of ids that came back and are not with the kernel yet */
 	uint32_t nreturned;
+	uint8_t stride_shift;
 	bool incremental;
 };
 
@@ -115,7 +116,6 @@ void rln_uring_cancel(struct rln_backend *b, struct rln_op *op);
 enum rln_uring_try {
 	RLN_URING_TRY,            /* at once, and again when it would have to wait */
 	RLN_URING_TRY_QUIETLY,    /* SEND: at once and only once, and with a completion only if not all bytes were taken */
-	RLN_URING_POLL_FIRST,     /* RECV_POOL: not before there is something to do */
 };
 
 /* Puts an op into the submission queue, or the backlog. */
@@ -146,6 +146,9 @@ void rln_uring_bufs_fini(struct rln_uring *u);
 
 /* The buffer a completion names; fills c->buf and c->data. *n* bytes of it were written. */
 void rln_uring_bufs_take(struct rln_uring *u, uint32_t cqe_flags, uint32_t n, struct rln_completion *c);
+
+/* The buffer that the bytes lie in, NULL if they lie elsewhere. */
+struct rln_buf *rln_uring_bufs_holder(struct rln_uring *u, const void *data, size_t len);
 
 /* Gives returned buffers to the kernel and arms starved receives. */
 void rln_uring_bufs_replenish(struct rln_uring *u);

@@ -9,12 +9,16 @@
  * One backend object per worker; every call on the worker's thread but wake(). The contract:
  *
  *   submit  takes the op over until its terminal completion. Never fails and never calls rln_op_complete(): a full queue
- *           is flushed or put off, an immediate result is delivered by the next wait().
+ *           is flushed or put off, an immediate result is delivered by the next wait(). But for an op with
+ *           RLN_OPF_INLINE: its immediate result may be left in op->progress, with op->state set to RLN_OP_DONE.
  *   cancel  a request. The terminal completion still comes, soon; bytes already moved are reported, not lost.
  *   wait    flushes what was submitted, sleeps until *deadline* (absolute; 0: not at all; RINGLINE_NEVER) unless there is
  *           something to deliver, and delivers completions through rln_op_complete(). Never returns early without a
  *           reason, but may; EINTR and the like are not reasons. Negative: the backend is broken (-errno) and the worker
  *           cannot go on.
+ *   holder  the receive buffer that the bytes lie in, if sends from it need the buffer rather than the caller to wait for
+ *           them; otherwise NULL. Such bytes can be sent behind the caller's back, because the buffer stays as long as it
+ *           is referenced.
  *   wake    any thread, async-signal-safe, coalescing: makes the present or next wait() return.
  *   close   frees everything; no op may be in flight.
  *
@@ -90,6 +94,7 @@ struct rln_backend_ops {
 	void (*close)(struct rln_backend *b);
 	void (*submit)(struct rln_backend *b, struct rln_op *op);
 	void (*cancel)(struct rln_backend *b, struct rln_op *op);
+	struct rln_buf *(*holder)(struct rln_backend *b, const void *data, size_t len);
 	int (*wait)(struct rln_backend *b, uint64_t deadline);
 	void (*wake)(struct rln_backend *b);
 };

@@ -24,6 +24,8 @@
 #include "core/stats.h"
 #include "fiber/fiber.h"
 
+#define RLN_INLINE_MAX 16u
+
 struct ringline_task;
 struct rln_io;
 struct rln_msg;
@@ -50,6 +52,7 @@ struct rln_exec {
 	struct rln_list runq;
 	struct rln_list yielded;          /* joins the run queue behind the completions of this turn */
 	struct ringline_task *current;
+	uint32_t inlined;                 /* operations of the current task that were over at once */
 	struct rln_backend *backend;
 	const struct rln_clock *clock;
 	uint64_t now;                     /* read once per turn */
@@ -87,6 +90,15 @@ void rln_exec_bind(struct rln_exec *x);
 
 /* One turn. Sleeps at most until *limit* (absolute; 0: not at all). 0, or the backend's -errno. */
 int rln_exec_turn(struct rln_exec *x, uint64_t limit) rln_must_check;
+
+/*
+ * May the running task have another operation that is over at once? After so many in a row it has to park, so that a task
+ * whose operations never wait does not keep the others waiting.
+ */
+static inline bool rln_exec_may_inline(struct rln_exec *x)
+{
+	return x->inlined++ < RLN_INLINE_MAX;
+}
 
 /* Tasks that have not ended. */
 static inline uint64_t rln_exec_tasks(const struct rln_exec *x)

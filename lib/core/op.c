@@ -20,7 +20,14 @@ const char *rln_opcode_name(unsigned int opcode)
 	return opcode < RLN_OP_MAX ? names[opcode] : "unknown";
 }
 
-void rln_op_submit(struct rln_op *op)
+static void count_end(struct rln_exec *x, const struct rln_op *op, bool last)
+{
+	rln_stat_add(&x->stats.completions[op->opcode][x->backend->ops->engine], 1);
+	if (last)
+		rln_stat_add(&x->stats.ops_ended, 1);
+}
+
+bool rln_op_submit(struct rln_op *op)
 {
 	struct rln_exec *x = rln_exec_current;
 
@@ -29,6 +36,10 @@ void rln_op_submit(struct rln_op *op)
 	op->progress = 0;
 	rln_stat_add(&x->stats.ops_submitted, 1);
 	x->backend->ops->submit(x->backend, op);
+	if (rln_likely(op->state == RLN_OP_INFLIGHT))
+		return true;
+	count_end(x, op, true);
+	return false;
 }
 
 void rln_op_cancel(struct rln_op *op)
@@ -44,12 +55,10 @@ void rln_op_cancel(struct rln_op *op)
 
 void rln_op_complete(struct rln_op *op, const struct rln_completion *c)
 {
-	struct rln_exec *x = rln_exec_current;
+	bool last = !(c->flags & RLN_C_MORE);
 
-	rln_stat_add(&x->stats.completions[op->opcode][x->backend->ops->engine], 1);
-	if (!(c->flags & RLN_C_MORE)) {
+	if (last)
 		op->state = RLN_OP_DONE;
-		rln_stat_add(&x->stats.ops_ended, 1);
-	}
+	count_end(rln_exec_current, op, last);
 	op->complete(op, c);
 }

@@ -13,6 +13,9 @@
  *
  * Invariants: every submit is followed by exactly one terminal completion; completions are delivered from inside the
  * backend's wait() only, never from submit() or cancel(); nothing is rejected (a full queue is the backend's problem).
+ * The one exception is asked for by name: an op with RLN_OPF_INLINE may be over when rln_op_submit() returns, which says
+ * so, and then has no completion. An engine that sends by a system call knows the result then, and its caller is spared
+ * the way through the queues.
  *
  * Entry points: rln_op_submit(), rln_op_complete(), rln_op_cancel(). Handles for tasks, with a release hook for results that
  * nobody takes, are built on top (core/handle.h).
@@ -49,6 +52,7 @@ enum rln_op_state {
 enum {
 	RLN_OPF_CANCELLED = 1u << 0,   /* cancel was requested since the last submit */
 	RLN_OPF_ONESHOT   = 1u << 1,   /* RECV_POOL, ACCEPT: one completion per submit */
+	RLN_OPF_INLINE    = 1u << 2,   /* SEND: may be over when submit returns */
 };
 
 /* flags of a completion */
@@ -78,7 +82,7 @@ struct rln_op {
 	void *ptr;
 	uint64_t len;
 	uint64_t arg;
-	uint64_t progress;        /* the backend's: bytes moved so far */
+	uint64_t progress;        /* the backend's: bytes moved so far; the result of an op that was over at once */
 } rln_aligned(64);
 
 _Static_assert(sizeof(struct rln_op) == 64, "an op is one cache line");
@@ -103,8 +107,11 @@ static inline bool rln_op_inflight(const struct rln_op *op)
 	return op->state == RLN_OP_INFLIGHT;
 }
 
-/* Hands the op to the backend of the current worker. Cannot fail; what goes wrong is the op's result. */
-void rln_op_submit(struct rln_op *op);
+/*
+ * Hands the op to the backend of the current worker. Cannot fail; what goes wrong is the op's result. False: it was over at
+ * once, and its result is (int64_t)op->progress; only with RLN_OPF_INLINE.
+ */
+bool rln_op_submit(struct rln_op *op);
 
 /* Asks for an early end. Idempotent, no effect unless in flight; the terminal completion still comes. */
 void rln_op_cancel(struct rln_op *op);

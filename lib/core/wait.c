@@ -21,7 +21,8 @@ bool rln_wait_fire(struct rln_wait *w, int64_t result)
 		return false;
 	w->result = result;
 	p->winner = w;
-	rln_task_wake(p->task);
+	if (p->task->state != RLN_TASK_RUNNING)   /* a running task sees the winner before it parks */
+		rln_task_wake(p->task);
 	return true;
 }
 

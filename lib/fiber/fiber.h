@@ -85,6 +85,14 @@ static rln_always_inline void rln_fiber_suspend(struct rln_fiber_thread *t)
 	rln_fiber_leave(t->current, false);
 }
 
+/* Fetches the lines that resuming will touch first. */
+static inline void rln_fiber_prefetch(const struct rln_fiber *f)
+{
+	__builtin_prefetch(f->sp);
+	__builtin_prefetch((const char *)f->sp + 64);
+	__builtin_prefetch((const char *)f->sp + 128);
+}
+
 /* The lowest and highest address of the fiber's stack. */
 void rln_fiber_bounds(const struct rln_fiber *f, void **low, void **high);
 

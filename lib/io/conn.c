@@ -84,23 +84,24 @@ static int check_live(const struct ringline_conn *c, const char *call)
 	return c->io == rln_io_current() ? 0 : foreign(call);
 }
 
-int rln_conn_check(const struct ringline_conn *c, const char *call)
+int rln_conn_refuse(const struct ringline_conn *c, const char *call)
 {
 	int r = check_live(c, call);
 
-	return r < 0 || c->state == RLN_CONN_OPEN ? r : -EBADF;
+	return r < 0 ? r : -EBADF;
 }
 
-int rln_conn_check_park(const struct ringline_conn *c, struct ringline_task **task, const char *call)
+int rln_conn_refuse_park(const struct ringline_conn *c, const char *call)
 {
 	int r = rln_conn_check(c, call);
+	struct ringline_task *t;
 
 	if (r < 0)
 		return r;
-	*task = rln_task_get(call);
-	if (!*task)
+	t = rln_task_get(call);
+	if (!t)
 		return -EPERM;
-	return (*task)->fiber ? (*task)->scope->reason : -EDEADLK;
+	return t->fiber ? t->scope->reason : -EDEADLK;
 }
 
 /* The public calls. */

@@ -94,11 +94,32 @@ struct ringline_conn {
 /* A new connection in state *state* that owns *fd*, with no reference. NULL: no memory. */
 struct ringline_conn *rln_conn_new(struct rln_io *io, int fd, int family, enum rln_conn_state state) rln_must_check;
 
+/* Why not; also told in the log where the caller is wrong. */
+int rln_conn_refuse(const struct ringline_conn *c, const char *call) rln_cold;
+int rln_conn_refuse_park(const struct ringline_conn *c, const char *call) rln_cold;
+
+static inline bool rln_conn_usable(const struct ringline_conn *c, const struct rln_exec *x)
+{
+	return c && x && rln_slot_live(&c->slot) && c->io == x->io && c->state == RLN_CONN_OPEN;
+}
+
 /* The guard of public calls. 0 if the calling thread may use an open *c*; -EINVAL, -EPERM, -EBADF. */
-int rln_conn_check(const struct ringline_conn *c, const char *call);
+static inline int rln_conn_check(const struct ringline_conn *c, const char *call)
+{
+	return rln_likely(rln_conn_usable(c, rln_exec_current)) ? 0 : rln_conn_refuse(c, call);
+}
 
 /* The guard of suspending calls: the task too, and its scope. Adds -EDEADLK, -ETIME, -ECANCELED. */
-int rln_conn_check_park(const struct ringline_conn *c, struct ringline_task **task, const char *call);
+static inline int rln_conn_check_park(const struct ringline_conn *c, struct ringline_task **task, const char *call)
+{
+	const struct rln_exec *x = rln_exec_current;
+	struct ringline_task *t = x ? x->current : NULL;
+
+	*task = t;
+	if (rln_unlikely(!rln_conn_usable(c, x) || !t || !t->fiber || t->scope->reason))
+		return rln_conn_refuse_park(c, call);
+	return 0;
+}
 
 /* For the time of a call that parks. */
 void rln_conn_enter(struct ringline_conn *c);
@@ -116,6 +137,9 @@ void rln_conn_recv_complete(struct rln_op *op, const struct rln_completion *c);
 
 /* Drops what was received and wakes the reader: the connection ends. */
 void rln_conn_recv_end(struct ringline_conn *c);
+
+/* Bytes of a send that nobody waits for (conn-send.c). */
+extern const size_t rln_conn_lent_send_size;
 
 /* Sends the head of the queue, if there is one and nothing is in flight. */
 void rln_conn_send_start(struct ringline_conn *c);

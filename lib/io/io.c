@@ -11,6 +11,7 @@ void rln_io_init(struct rln_io *io, struct rln_exec *x, const struct rln_io_conf
 	*io = (struct rln_io){ .exec = x, .config = *config };
 	rln_slab_init(&io->conns, sizeof(struct ringline_conn), 64, 0);
 	rln_slab_init(&io->segments, sizeof(struct rln_segment), 64, 0);
+	rln_slab_init(&io->lent_sends, rln_conn_lent_send_size, 64, 0);
 	rln_list_init(&io->open);
 	rln_list_init(&io->listeners);
 	rln_list_init(&io->held);
@@ -28,6 +29,7 @@ void rln_io_fini(struct rln_io *io)
 	if (leaked)
 		rln_log(RLN_LOG_WARNING, "%u connection handles were never dropped", leaked);
 	rln_slab_fini(&io->segments);
+	rln_slab_fini(&io->lent_sends);
 	io->exec->io = NULL;
 }
 

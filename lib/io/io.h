@@ -39,6 +39,7 @@ struct rln_io {
 	struct rln_exec *exec;
 	struct rln_slab conns;            /* struct ringline_conn */
 	struct rln_slab segments;         /* struct rln_segment */
+	struct rln_slab lent_sends;       /* struct rln_lent_send */
 	struct rln_list open;             /* ringline_conn.link: connections that hold a descriptor */
 	struct rln_list listeners;        /* rln_listener.link */
 	struct rln_list held;             /* rln_segment.held: unread bytes in the backend's buffers */

@@ -10,10 +10,10 @@
 #include "io/conn.h"
 #include "io/transport.h"
 
-static void plain_submit(struct ringline_conn *c, struct rln_op *op)
+static bool plain_submit(struct ringline_conn *c, struct rln_op *op)
 {
 	op->fd = c->fd;
-	rln_op_submit(op);
+	return rln_op_submit(op);
 }
 
 static void plain_cancel(struct ringline_conn *c, struct rln_op *op)

@@ -8,7 +8,7 @@
  * nothing changes, so security needs no second kind of connection. Connecting and closing concern the descriptor and go
  * past the transport.
  *
- *   submit      takes the op over; exactly one terminal completion follows
+ *   submit      takes the op over; exactly one terminal completion follows. False: it was over at once (rln_op_submit())
  *   cancel      a request, idempotent; the terminal completion still comes
  *   shut_down   ends the outgoing stream; nothing is in flight on the send side. Does not wait
  */
@@ -21,7 +21,7 @@ struct ringline_conn;
 
 struct rln_transport {
 	const char *name;
-	void (*submit)(struct ringline_conn *c, struct rln_op *op);
+	bool (*submit)(struct ringline_conn *c, struct rln_op *op);
 	void (*cancel)(struct ringline_conn *c, struct rln_op *op);
 	void (*shut_down)(struct ringline_conn *c);
 };

@@ -235,6 +235,14 @@ static int fake_open(struct rln_backend **ret, const struct rln_backend_config *
 	return 0;
 }
 
+static struct rln_buf *fake_holder(struct rln_backend *b, const void *data, size_t len)
+{
+	(void)b;
+	(void)data;
+	(void)len;
+	return NULL;
+}
+
 static const struct rln_backend_ops fake_ops = {
 	.name = "fake",
 	.engine = RLN_ENGINE_FAKE,
@@ -242,6 +250,7 @@ static const struct rln_backend_ops fake_ops = {
 	.open = fake_open,
 	.close = fake_close,
 	.submit = fake_submit,
+	.holder = fake_holder,
 	.cancel = fake_cancel_op,
 	.wait = fake_wait,
 	.wake = fake_wake,

@@ -203,6 +203,43 @@ static void pool_grows(gconstpointer data rln_unused)
 	g_free(bytes);
 }
 
+/* One buffer, which is held: a receive starves, and its peer sends and resets meanwhile. The data comes, then the end. */
+static void starved_reset(gconstpointer data rln_unused)
+{
+	struct rln_backend_config cfg = { .clock = &rln_clock_real, .buf_count = 1, .buf_size = 4096, .buf_limit = 4096 };
+	static unsigned char full[4096];
+	struct request holder;
+	struct request q;
+	int other[2];
+	int fd[2];
+
+	reopen(&cfg);
+	make_pair(PAIR_UNIX, other);
+	make_pair(PAIR_TCP, fd);
+	request_init(&holder, RLN_OP_RECV_POOL, other[0], NULL, 0);
+	holder.op.flags = RLN_OPF_ONESHOT;
+	holder.held = g_queue_new();
+	request_submit(&holder);
+	put(other[1], full, sizeof(full));
+	g_assert_cmpint(finish(&holder), ==, sizeof(full));
+
+	request_init(&q, RLN_OP_RECV_POOL, fd[0], NULL, 0);
+	q.bytes = g_byte_array_new();
+	request_submit(&q);
+	put(fd[1], "abc", 3);
+	RUN_UNTIL(rln_stat_get(&backend->stats.starved) > 0);
+	set_reset(fd[1]);
+	close(fd[1]);
+	rln_buf_unref(g_queue_pop_head(holder.held));
+	RUN_UNTIL(q.ended);
+	g_assert_cmpuint(q.bytes->len, ==, 3);
+	g_assert_cmpint(q.res, ==, -ECONNRESET);
+	g_byte_array_unref(q.bytes);
+	g_queue_free(holder.held);
+	close_fd(fd[0]);
+	close_pair(other);
+}
+
 static void forge(uint64_t user_data, int res, uint32_t flags)
 {
 	struct io_uring_cqe cqe = { .user_data = user_data, .res = res, .flags = flags };
@@ -517,6 +554,7 @@ static const struct fixture_test tests[] = {
 	URING("quiet-send/overflow-is-no-success", quiet_overflow),
 	URING("a-buffer-is-shared-and-comes-home-with-the-last", shared_buffer),
 	URING("pool-grows-to-its-limit", pool_grows),
+	URING("starved-receive-sees-the-end-behind-its-data", starved_reset),
 	URING("stale-completions-are-dropped", stale_completions),
 	URING("spurious-errors-are-no-results", spurious_errors),
 	URING("restart-codes-after-a-cancel", restart_codes_after_cancel),
