@@ -116,6 +116,8 @@ static void wait_idle(struct rln_scope *s)
 
 void rln_scope_settle(struct rln_scope *s)
 {
+	if (!s->live && !s->pending && rln_list_empty(&s->handles))
+		return;
 	rln_handles_cancel(s);    /* all there will be: only the task that waits now could begin more in it */
 	wait_idle(s);
 	rln_handles_dispose(s);

@@ -32,6 +32,13 @@ static void copy_name(struct ringline_task *t, const char *name)
 	t->name[n] = '\0';
 }
 
+static void inherit_name(struct ringline_task *t, const struct ringline_task *parent)
+{
+	static const char fallback[sizeof(t->name)] = "task";
+
+	memcpy(t->name, parent ? parent->name : fallback, sizeof(t->name));
+}
+
 static void task_init(struct rln_exec *x, struct ringline_task *t, const struct rln_task_start *how)
 {
 	rln_list_init(&t->link);
@@ -46,7 +53,10 @@ static void task_init(struct rln_exec *x, struct ringline_task *t, const struct 
 	t->failed = false;
 	t->cuttable = false;
 	t->yielding = false;
-	copy_name(t, how->name ? how->name : x->current ? x->current->name : "task");
+	if (how->name)
+		copy_name(t, how->name);
+	else
+		inherit_name(t, x->current);
 	rln_scope_init(&t->base, how->scope, t, RLN_SCOPE_BASE | RINGLINE_SCOPE_COLLECT);
 	t->scope = &t->base;
 }

@@ -2,18 +2,24 @@
 /*
  * Fibers on top of the switch; fiber.h tells the idea.
  *
- *     [guard][                stack, grows down                ][colour][control block]
- *     base                                                     top              base + size
+ *     [guard][                stack, grows down                ][control block][colour]
+ *            base                                              top             base + size
  *
  * The control block and the first frame share the topmost page. Tops are shifted by a multiple of a cache line that
  * varies from stack to stack (the colour): otherwise the hot lines of all fibers would fall into the same few cache
  * sets.
  */
+#include <errno.h>
+
 #include "fiber/fiber.h"
 #include "fiber/switch.h"
 
 #define CACHE_LINE 64u
 #define COLOURS    8u
+
+#ifdef RLN_HAVE_VALGRIND
+_Atomic bool rln_sanitize_valgrind;
+#endif
 
 int rln_fiber_thread_init(struct rln_fiber_thread *t)
 {
@@ -39,19 +45,22 @@ static void fiber_main(void *arg)
 	__builtin_unreachable();
 }
 
+static uintptr_t end_of(const struct rln_stack_pool *pool, const struct rln_stack *s)
+{
+	return (uintptr_t)s->base + rln_stack_pool_size(pool);
+}
+
 int rln_fiber_new(struct rln_fiber **ret, struct rln_stack_pool *pool, void (*fn)(void *), void *arg)
 {
-	struct rln_stack stack;
+	struct rln_stack stack = rln_stack_acquire(pool);
 	struct rln_fiber *f;
-	uintptr_t end;
 	uintptr_t top;
-	int r = rln_stack_acquire(pool, &stack);
 
-	if (r < 0)
-		return r;
-	end = (uintptr_t)stack.base + stack.size;
-	f = (struct rln_fiber *)((end - sizeof(*f)) & ~(uintptr_t)(CACHE_LINE - 1));
-	top = (uintptr_t)f - stack.index % COLOURS * CACHE_LINE;
+	if (!stack.base)
+		return -ENOMEM;
+	top = (end_of(pool, &stack) - sizeof(*f)) & ~(uintptr_t)(CACHE_LINE - 1);
+	top -= stack.slot->index % COLOURS * CACHE_LINE;
+	f = (struct rln_fiber *)top;
 	f->thread = NULL;
 	f->fn = fn;
 	f->arg = arg;
@@ -71,14 +80,14 @@ void rln_fiber_free(struct rln_fiber *f)
 
 	rln_assert(f->ended || !f->thread);
 	rln_sanitize_fiber_fini(&f->tool);
-	rln_sanitize_stack_reset(stack.base, stack.size);
-	rln_stack_release(pool, &stack);
+	rln_sanitize_stack_reset(stack.base, end_of(pool, &stack) - (uintptr_t)stack.base);
+	rln_stack_release(pool, stack);
 }
 
 void rln_fiber_bounds(const struct rln_fiber *f, void **low, void **high)
 {
 	*low = f->stack.base;
-	*high = (char *)f->stack.base + f->stack.size;
+	*high = (void *)end_of(f->pool, &f->stack);
 }
 
 void *rln_fiber_sp(const struct rln_fiber *f)

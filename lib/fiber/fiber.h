@@ -26,15 +26,15 @@
 
 struct rln_fiber_thread;
 
-/* Open only so that resuming and suspending can be inline; nobody else looks inside. */
+/* One cache line. Open only so that resuming and suspending can be inline; nobody else looks inside. */
 struct rln_fiber {
 	void *sp;                         /* while suspended */
 	struct rln_fiber_thread *thread;  /* who resumed it last; NULL before the first time */
 	void (*fn)(void *);
 	void *arg;
-	bool ended;
 	struct rln_stack_pool *pool;
 	struct rln_stack stack;
+	bool ended;
 	struct rln_sanitize tool;
 };
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What the address and thread sanitizers and valgrind must be told about stacks and switches. Without them
- * everything here is empty (valgrind's requests are a few instructions that do nothing outside it).
+ * everything here is empty (but for a look whether it runs on valgrind, where its header was found).
  */
 #ifndef RLN_FIBER_SANITIZE_H
 #define RLN_FIBER_SANITIZE_H
@@ -26,7 +26,13 @@
 #endif
 
 #ifdef RLN_HAVE_VALGRIND
+#include <stdatomic.h>
 #include <valgrind/memcheck.h>
+
+/* Whether anybody listens: a request costs some twenty instructions either way. Set before the first fiber is made. */
+extern _Atomic bool rln_sanitize_valgrind;
+
+#define RLN_ON_VALGRIND rln_unlikely(atomic_load_explicit(&rln_sanitize_valgrind, memory_order_relaxed))
 #endif
 
 /* About one context: a fiber or a thread's own stack. */
@@ -55,6 +61,9 @@ static inline void rln_sanitize_thread_init(struct rln_sanitize *s)
 #ifdef RLN_TSAN
 	s->fiber = __tsan_get_current_fiber();
 #endif
+#ifdef RLN_HAVE_VALGRIND
+	atomic_store_explicit(&rln_sanitize_valgrind, RUNNING_ON_VALGRIND != 0, memory_order_relaxed);
+#endif
 }
 
 static inline void rln_sanitize_fiber_init(struct rln_sanitize *s, void *base, size_t size)
@@ -71,7 +80,8 @@ static inline void rln_sanitize_fiber_init(struct rln_sanitize *s, void *base, s
 	s->fiber = __tsan_create_fiber(0);
 #endif
 #ifdef RLN_HAVE_VALGRIND
-	s->stack_id = VALGRIND_STACK_REGISTER(base, (char *)base + size);
+	if (RLN_ON_VALGRIND)
+		s->stack_id = VALGRIND_STACK_REGISTER(base, (char *)base + size);
 #endif
 }
 
@@ -82,7 +92,8 @@ static inline void rln_sanitize_fiber_fini(struct rln_sanitize *s)
 	__tsan_destroy_fiber(s->fiber);
 #endif
 #ifdef RLN_HAVE_VALGRIND
-	VALGRIND_STACK_DEREGISTER(s->stack_id);
+	if (RLN_ON_VALGRIND)
+		VALGRIND_STACK_DEREGISTER(s->stack_id);
 #endif
 }
 
@@ -127,7 +138,8 @@ static inline void rln_sanitize_stack_reset(void *base, size_t size)
 	ASAN_UNPOISON_MEMORY_REGION(base, size);
 #endif
 #ifdef RLN_HAVE_VALGRIND
-	VALGRIND_MAKE_MEM_DEFINED(base, size);
+	if (RLN_ON_VALGRIND)
+		VALGRIND_MAKE_MEM_DEFINED(base, size);
 #endif
 }
 

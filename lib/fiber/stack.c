@@ -7,8 +7,7 @@
  *         v
  *     idle, cold   its pages were given back; used when no warm one is left
  *
- * The book-keeping of a slab lies outside the stacks, so that an idle stack needs no page. Slabs start small and
- * double, up to 512 stacks or 64 MiB: where overcommit is forbidden a mapping counts whole, whatever it is used for.
+ * Slabs start small and double, up to 512 stacks or 64 MiB: where overcommit is forbidden a mapping counts whole, whatever it is used for.
  *
  * Guards: MADV_GUARD_INSTALL costs no mapping but is refused on old kernels and on locked memory, so every slab asks
  * anew; mprotect() splits the mapping in two per stack and would exhaust vm.max_map_count for the whole process, so
@@ -43,22 +42,14 @@
 #define MAP_COUNT       65530u
 #define CANARY          UINT64_C(0x7269676c696e6521)
 
-struct stack_slot {
-	struct rln_list link;             /* pool->warm or pool->cold while idle */
-	struct rln_stack_slab *slab;
-	uint32_t index;
-	uint32_t guard;                   /* enum rln_guard_kind */
-};
-
 struct rln_stack_slab {
 	struct rln_list link;             /* pool->slabs */
 	char *map;
 	size_t map_size;
 	uint32_t count;
-	uint32_t live;
-	uint32_t warm;
+	uint32_t cold;                    /* valid within trim() */
 	bool madvise_guard;               /* not refused yet */
-	struct stack_slot slot[];
+	struct rln_stack_slot slot[];
 };
 
 struct rln_stack_pool {
@@ -69,7 +60,8 @@ struct rln_stack_pool {
 	size_t size;                      /* usable bytes per stack */
 	uint32_t next_count;              /* stacks of the next slab */
 	bool madvise_guard;               /* allowed */
-	struct rln_stack_pool_stats stats;
+	struct rln_stack_pool_stats stats;   /* but for idle */
+	uint64_t made;                    /* stacks there are: idle ones are those that are not live */
 };
 
 /* Stacks of this process that are guarded by mprotect(). */
@@ -126,7 +118,7 @@ size_t rln_stack_pool_size(const struct rln_stack_pool *p)
 	return p->size;
 }
 
-static char *stack_base(const struct rln_stack_pool *p, const struct stack_slot *s)
+static char *stack_base(const struct rln_stack_pool *p, const struct rln_stack_slot *s)
 {
 	return s->slab->map + s->index * (p->size + p->page) + p->page;
 }
@@ -151,7 +143,7 @@ static bool guard_by_mprotect(const struct rln_stack_pool *p, char *guard)
 	return false;
 }
 
-static void guard(struct rln_stack_pool *p, struct stack_slot *s)
+static void guard(struct rln_stack_pool *p, struct rln_stack_slot *s)
 {
 	char *low = stack_base(p, s) - p->page;
 
@@ -164,15 +156,15 @@ static void guard(struct rln_stack_pool *p, struct stack_slot *s)
 	p->stats.guard[s->guard]++;
 }
 
-static void set_canary(const struct rln_stack_pool *p, const struct stack_slot *s)
+static void set_canary(const struct rln_stack_pool *p, const struct rln_stack_slot *s)
 {
 	if (s->guard == RLN_GUARD_CANARY)
 		*(uint64_t *)(void *)stack_base(p, s) = CANARY;
 }
 
-static void check_canary(struct rln_stack_pool *p, const struct stack_slot *s)
+static void check_canary(struct rln_stack_pool *p, const struct rln_stack_slot *s)
 {
-	if (s->guard != RLN_GUARD_CANARY || *(uint64_t *)(void *)stack_base(p, s) == CANARY)
+	if (rln_likely(s->guard != RLN_GUARD_CANARY) || *(uint64_t *)(void *)stack_base(p, s) == CANARY)
 		return;
 	p->stats.overflows++;
 	rln_log(RLN_LOG_ERROR, "a task has overflowed its stack of %zu bytes: memory next to it is damaged", p->size);
@@ -199,7 +191,7 @@ static uint32_t next_count(const struct rln_stack_pool *p)
 	return (uint32_t)rln_min(p->next_count, rln_max(fit, (size_t)1));
 }
 
-static int add_slab(struct rln_stack_pool *p)
+static rln_cold int add_slab(struct rln_stack_pool *p)
 {
 	uint32_t n = next_count(p);
 	struct rln_stack_slab *slab = rln_mem_zalloc(sizeof(*slab) + n * sizeof(slab->slot[0]));
@@ -218,7 +210,7 @@ static int add_slab(struct rln_stack_pool *p)
 	rln_list_init(&slab->link);
 	rln_list_add_tail(&p->slabs, &slab->link);
 	for (i = 0; i < n; i++) {
-		struct stack_slot *s = &slab->slot[i];
+		struct rln_stack_slot *s = &slab->slot[i];
 
 		s->slab = slab;
 		s->index = i;
@@ -226,7 +218,7 @@ static int add_slab(struct rln_stack_pool *p)
 		guard(p, s);
 		rln_list_add_tail(&p->cold, &s->link);
 	}
-	p->stats.idle += n;
+	p->made += n;
 	p->stats.mapped += slab->map_size;
 	p->next_count = rln_min(p->next_count * 2, LARGEST_SLAB);
 	return 0;
@@ -241,7 +233,7 @@ static void free_slab(struct rln_stack_pool *p, struct rln_stack_slab *slab)
 		if (slab->slot[i].guard == RLN_GUARD_MPROTECT)
 			atomic_fetch_sub(&mprotect_used, 1);
 	}
-	p->stats.idle -= slab->count;
+	p->made -= slab->count;
 	p->stats.mapped -= slab->map_size;
 	munmap(slab->map, slab->map_size);
 	rln_list_del(&slab->link);
@@ -261,55 +253,62 @@ void rln_stack_pool_free(struct rln_stack_pool *p)
 
 /* Stacks */
 
-int rln_stack_acquire(struct rln_stack_pool *p, struct rln_stack *ret)
+static rln_noinline struct rln_list *take_cold(struct rln_stack_pool *p)
 {
-	struct rln_list *node = rln_list_pop(&p->warm);
-	struct stack_slot *s;
+	return rln_list_empty(&p->cold) && add_slab(p) < 0 ? NULL : rln_list_pop(&p->cold);
+}
 
-	if (node) {
+struct rln_stack rln_stack_acquire(struct rln_stack_pool *p)
+{
+	struct rln_list *node = p->warm.next;
+	struct rln_stack_slot *s;
+
+	if (rln_likely(node != &p->warm)) {
+		rln_list_del(node);
 		p->stats.warm--;
-		rln_list_entry(node, struct stack_slot, link)->slab->warm--;
 	} else {
-		if (rln_list_empty(&p->cold) && add_slab(p) < 0)
-			return -ENOMEM;
-		node = rln_list_pop(&p->cold);
+		node = take_cold(p);
+		if (!node)
+			return (struct rln_stack){ NULL, NULL };
 	}
-	s = rln_list_entry(node, struct stack_slot, link);
-	s->slab->live++;
-	p->stats.idle--;
+	s = rln_list_entry(node, struct rln_stack_slot, link);
 	p->stats.live++;
 	set_canary(p, s);
-	*ret = (struct rln_stack){
-		.base = stack_base(p, s), .size = p->size, .slab = s->slab, .index = s->index, .guard = s->guard };
-	return 0;
+	return (struct rln_stack){ .base = stack_base(p, s), .slot = s };
 }
 
 /* Gives back the pages of the warm stack that was used longest ago. */
-static void cool_one(struct rln_stack_pool *p)
+static rln_noinline void cool_one(struct rln_stack_pool *p)
 {
-	struct stack_slot *s = rln_list_entry(p->warm.prev, struct stack_slot, link);
+	struct rln_stack_slot *s = rln_list_entry(p->warm.prev, struct rln_stack_slot, link);
 
 	if (madvise(stack_base(p, s), p->size, MADV_DONTNEED) == 0)
 		p->stats.trimmed++;       /* refused where the host locks its memory */
 	rln_list_del(&s->link);
 	rln_list_add_head(&p->cold, &s->link);
-	s->slab->warm--;
 	p->stats.warm--;
 }
 
-void rln_stack_release(struct rln_stack_pool *p, const struct rln_stack *stack)
+void rln_stack_release(struct rln_stack_pool *p, struct rln_stack stack)
 {
-	struct stack_slot *s = &stack->slab->slot[stack->index];
+	struct rln_stack_slot *s = stack.slot;
 
 	check_canary(p, s);
-	s->slab->live--;
-	s->slab->warm++;
 	p->stats.live--;
-	p->stats.idle++;
 	p->stats.warm++;
 	rln_list_add_head(&p->warm, &s->link);
 	if (p->stats.warm > rln_max(WARM_MIN, p->stats.live / 8))
 		cool_one(p);
+}
+
+static void count_cold(struct rln_stack_pool *p)
+{
+	struct rln_list *it;
+
+	rln_list_for_each (it, &p->slabs)
+		rln_list_entry(it, struct rln_stack_slab, link)->cold = 0;
+	rln_list_for_each (it, &p->cold)
+		rln_list_entry(it, struct rln_stack_slot, link)->slab->cold++;
 }
 
 /* The first slab stays, so that a pool that idles and wakes again does not map and unmap. */
@@ -320,10 +319,11 @@ void rln_stack_pool_trim(struct rln_stack_pool *p, uint32_t keep)
 
 	while (p->stats.warm > keep)
 		cool_one(p);
+	count_cold(p);
 	rln_list_for_each_safe (it, tmp, &p->slabs) {
 		struct rln_stack_slab *slab = rln_list_entry(it, struct rln_stack_slab, link);
 
-		if (!slab->live && !slab->warm && it != p->slabs.next)
+		if (slab->cold == slab->count && it != p->slabs.next)
 			free_slab(p, slab);
 	}
 }
@@ -331,4 +331,5 @@ void rln_stack_pool_trim(struct rln_stack_pool *p, uint32_t keep)
 void rln_stack_pool_stats(const struct rln_stack_pool *p, struct rln_stack_pool_stats *ret)
 {
 	*ret = p->stats;
+	ret->idle = p->made - p->stats.live;
 }

@@ -26,12 +26,18 @@ enum rln_guard_kind {
 
 struct rln_stack_slab;
 
-struct rln_stack {
-	void *base;               /* lowest usable address, above the guard */
-	size_t size;              /* usable bytes, a multiple of the page size */
+/* A stack in the books. They lie outside the stacks, so that an idle one needs no page. */
+struct rln_stack_slot {
+	struct rln_list link;             /* in the pool while idle */
 	struct rln_stack_slab *slab;
-	uint32_t index;           /* within the slab */
-	uint32_t guard;           /* enum rln_guard_kind */
+	uint32_t index;                   /* within the slab */
+	uint32_t guard;                   /* enum rln_guard_kind */
+};
+
+/* A stack that was handed out. Two words, which travel in registers. */
+struct rln_stack {
+	void *base;               /* lowest usable address, above the guard; NULL: none */
+	struct rln_stack_slot *slot;
 };
 
 struct rln_stack_pool_stats {
@@ -56,9 +62,9 @@ int rln_stack_pool_new(struct rln_stack_pool **ret, size_t size, bool allow_madv
 /* All stacks must have been released. Accepts NULL. */
 void rln_stack_pool_free(struct rln_stack_pool *p);
 
-/* A stack, warm if there is one. 0 or -ENOMEM. */
-int rln_stack_acquire(struct rln_stack_pool *p, struct rln_stack *ret) rln_must_check;
-void rln_stack_release(struct rln_stack_pool *p, const struct rln_stack *s);
+/* A stack, warm if there is one. Its base is NULL if there is no memory. */
+struct rln_stack rln_stack_acquire(struct rln_stack_pool *p) rln_must_check;
+void rln_stack_release(struct rln_stack_pool *p, struct rln_stack s);
 
 /* Gives the pages of all idle stacks but *keep* back to the kernel. */
 void rln_stack_pool_trim(struct rln_stack_pool *p, uint32_t keep);

@@ -103,7 +103,10 @@ rln_switch_resume:
 	.cfi_endproc
 	.size	rln_switch, . - rln_switch
 
-/* The first frame of a fiber: rbx is the entry function, r12 its argument. No caller: the unwinder stops here. */
+/*
+ * The first frame of a fiber: rbx is the entry function, r12 its argument. No caller: the unwinder stops here. Not a
+ * call, because the entry function never returns: see rln_switch_inline() in switch.h.
+ */
 	.globl	rln_switch_start
 	.hidden	rln_switch_start
 	.type	rln_switch_start, @function
@@ -114,7 +117,10 @@ rln_switch_resume:
 rln_switch_start:
 	endbr64
 	movq	%r12, %rdi
-	call	*%rbx
+	leaq	.Lreturn(%rip), %rax
+	pushq	%rax
+	jmp	*%rbx
+.Lreturn:
 	ud2
 	.cfi_endproc
 	.size	rln_switch_start, . - rln_switch_start

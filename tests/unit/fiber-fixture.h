@@ -64,22 +64,28 @@ static inline void run(struct env *e, void (*fn)(void *), void *arg)
 
 static inline struct rln_stack acquire(struct env *e)
 {
-	struct rln_stack s = { 0 };
+	struct rln_stack s = rln_stack_acquire(e->pool);
 
-	g_assert_cmpint(rln_stack_acquire(e->pool, &s), ==, 0);
+	g_assert_nonnull(s.base);
 	return s;
+}
+
+/* Usable bytes of each stack. */
+static inline size_t stack_size(const struct env *e)
+{
+	return rln_stack_pool_size(e->pool);
 }
 
 static inline bool kernel_guards(void)
 {
-	struct rln_stack s;
+	uint64_t guarded;
 	struct env e;
 
 	env_init(&e, 0, true);
-	s = acquire(&e);
-	rln_stack_release(e.pool, &s);
+	rln_stack_release(e.pool, acquire(&e));
+	guarded = stats_of(&e).guard[RLN_GUARD_MADVISE];
 	env_fini(&e);
-	return s.guard == RLN_GUARD_MADVISE;
+	return guarded > 0;
 }
 
 static inline size_t page_size(void)

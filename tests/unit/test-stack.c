@@ -30,8 +30,7 @@ static void test_sizes(void)
 	env_fini(&e);
 	env_init(&e, 100001, true);
 	g_assert_cmpuint(rln_stack_pool_size(e.pool), ==, (100001 + page_size() - 1) / page_size() * page_size());
-	g_assert_cmpuint(acquire(&e).size, ==, rln_stack_pool_size(e.pool));
-	rln_stack_pool_free(e.pool);
+	env_fini(&e);
 	g_assert_cmpint(rln_stack_pool_new(&pool, SIZE_MAX, true), ==, -EINVAL);
 	rln_stack_pool_free(NULL);
 }
@@ -46,13 +45,14 @@ static void test_disjoint(void)
 	env_init(&e, 0, true);
 	for (i = 0; i < 40; i++) {
 		s[i] = acquire(&e);
-		memset(s[i].base, i, s[i].size);
+		memset(s[i].base, i, stack_size(&e));
 	}
 	for (i = 0; i < 40; i++) {
+		size_t size = stack_size(&e);
 		const char *bytes = s[i].base;
 
-		g_assert_true(bytes[0] == i && bytes[s[i].size - 1] == i && !memcmp(bytes, bytes + 1, s[i].size - 1));
-		rln_stack_release(e.pool, &s[i]);
+		g_assert_true(bytes[0] == i && bytes[size - 1] == i && !memcmp(bytes, bytes + 1, size - 1));
+		rln_stack_release(e.pool, s[i]);
 	}
 	env_fini(&e);
 }
@@ -65,7 +65,7 @@ static void test_large_slab_is_bounded(void)
 	env_init(&e, (size_t)100 << 20, true);
 	s = acquire(&e);
 	g_assert_cmpuint(stats_of(&e).mapped, <, (uint64_t)128 << 20);
-	rln_stack_release(e.pool, &s);
+	rln_stack_release(e.pool, s);
 	env_fini(&e);
 }
 
@@ -78,24 +78,24 @@ static void test_lifo(void)
 	env_init(&e, 0, true);
 	for (i = 0; i < 3; i++)
 		s[i] = acquire(&e);
-	rln_stack_release(e.pool, &s[1]);
-	rln_stack_release(e.pool, &s[2]);
-	rln_stack_release(e.pool, &s[0]);
+	rln_stack_release(e.pool, s[1]);
+	rln_stack_release(e.pool, s[2]);
+	rln_stack_release(e.pool, s[0]);
 	g_assert_true(acquire(&e).base == s[0].base);
 	g_assert_true(acquire(&e).base == s[2].base);
 	g_assert_true(acquire(&e).base == s[1].base);
 	for (i = 0; i < 3; i++)
-		rln_stack_release(e.pool, &s[i]);
+		rln_stack_release(e.pool, s[i]);
 	env_fini(&e);
 }
 
-static unsigned int resident_over(const struct rln_stack *s, int n)
+static unsigned int resident_over(const struct env *e, const struct rln_stack *s, int n)
 {
 	unsigned int pages = 0;
 	int i;
 
 	for (i = 0; i < n; i++)
-		pages += resident_pages(s[i].base, s[i].size);
+		pages += resident_pages(s[i].base, stack_size(e));
 	return pages;
 }
 
@@ -108,17 +108,17 @@ static void test_trim(void)
 	env_init(&e, 0, true);
 	for (i = 0; i < 16; i++) {
 		s[i] = acquire(&e);
-		memset(s[i].base, 1, s[i].size);
+		memset(s[i].base, 1, stack_size(&e));
 	}
 	for (i = 0; i < 16; i++)
-		rln_stack_release(e.pool, &s[i]);
-	g_assert_cmpuint(resident_over(s, 16), ==, 16 * s[0].size / page_size());
+		rln_stack_release(e.pool, s[i]);
+	g_assert_cmpuint(resident_over(&e, s, 16), ==, 16 * stack_size(&e) / page_size());
 	rln_stack_pool_trim(e.pool, 4);
-	g_assert_cmpuint(resident_over(s, 16), ==, 4 * s[0].size / page_size());
-	g_assert_cmpuint(resident_pages(s[15].base, s[15].size), ==, s[15].size / page_size());
+	g_assert_cmpuint(resident_over(&e, s, 16), ==, 4 * stack_size(&e) / page_size());
+	g_assert_cmpuint(resident_pages(s[15].base, stack_size(&e)), ==, stack_size(&e) / page_size());
 	g_assert_cmpuint(stats_of(&e).warm, ==, 4);
 	rln_stack_pool_trim(e.pool, 0);
-	g_assert_cmpuint(resident_over(s, 16), ==, 0);
+	g_assert_cmpuint(resident_over(&e, s, 16), ==, 0);
 	g_assert_cmpuint(stats_of(&e).trimmed, ==, 16);
 	g_assert_cmpuint(stats_of(&e).idle, ==, 16);
 	env_fini(&e);
@@ -136,16 +136,16 @@ static void test_trim_unmaps(void)
 		s[i] = acquire(&e);
 	peak = stats_of(&e).mapped;
 	for (i = 1; i < 200; i++)
-		rln_stack_release(e.pool, &s[i]);
+		rln_stack_release(e.pool, s[i]);
 	rln_stack_pool_trim(e.pool, 0);
-	g_assert_cmpuint(stats_of(&e).mapped, ==, 16 * (s[0].size + page_size()));
+	g_assert_cmpuint(stats_of(&e).mapped, ==, 16 * (stack_size(&e) + page_size()));
 	g_assert_cmpuint(stats_of(&e).mapped, <, peak);
 	g_assert_cmpuint(stats_of(&e).idle, ==, 15);
-	memset(s[0].base, 1, s[0].size);
+	memset(s[0].base, 1, stack_size(&e));
 	for (i = 1; i < 200; i++)
 		s[i] = acquire(&e);
 	for (i = 0; i < 200; i++)
-		rln_stack_release(e.pool, &s[i]);
+		rln_stack_release(e.pool, s[i]);
 	env_fini(&e);
 }
 
@@ -159,13 +159,13 @@ static void test_warm_stock(void)
 	env_init(&e, 0, true);
 	for (i = 0; i < 300; i++) {
 		s[i] = acquire(&e);
-		memset(s[i].base, 1, s[i].size);
+		memset(s[i].base, 1, stack_size(&e));
 	}
-	per_stack = (unsigned int)(s[0].size / page_size());
+	per_stack = (unsigned int)(stack_size(&e) / page_size());
 	for (i = 0; i < 300; i++)
-		rln_stack_release(e.pool, &s[i]);
+		rln_stack_release(e.pool, s[i]);
 	g_assert_cmpuint(stats_of(&e).warm, ==, 64);
-	g_assert_cmpuint(resident_over(s, 300), ==, 64 * per_stack);
+	g_assert_cmpuint(resident_over(&e, s, 300), ==, 64 * per_stack);
 	env_fini(&e);
 }
 
@@ -238,8 +238,8 @@ static void test_mprotect_guard(void)
 
 	env_init(&e, 0, false);
 	s = acquire(&e);
-	g_assert_cmpuint(s.guard, ==, RLN_GUARD_MPROTECT);
-	rln_stack_release(e.pool, &s);
+	g_assert_cmpuint(s.slot->guard, ==, RLN_GUARD_MPROTECT);
+	rln_stack_release(e.pool, s);
 	env_fini(&e);
 	assert_guarded(false);
 }
@@ -286,7 +286,7 @@ static GArray *spend_guards(struct env *e)
 		s = acquire(e);
 		g_array_append_val(stacks, s);
 		g_assert_cmpuint(stacks->len, <=, 8193);
-	} while (s.guard != RLN_GUARD_CANARY);
+	} while (s.slot->guard != RLN_GUARD_CANARY);
 	return stacks;
 }
 
@@ -295,7 +295,7 @@ static void release_all(struct env *e, GArray *stacks)
 	guint i;
 
 	for (i = 0; i < stacks->len; i++)
-		rln_stack_release(e->pool, &g_array_index(stacks, struct rln_stack, i));
+		rln_stack_release(e->pool, g_array_index(stacks, struct rln_stack, i));
 	g_array_free(stacks, TRUE);
 }
 
@@ -310,12 +310,12 @@ static void test_canary(void)
 	env_init(&e, 0, false);
 	stacks = spend_guards(&e);
 	damaged = &g_array_index(stacks, struct rln_stack, stacks->len - 1);
-	rln_stack_release(e.pool, damaged);
+	rln_stack_release(e.pool, *damaged);
 	*damaged = acquire(&e);
-	g_assert_cmpuint(damaged->guard, ==, RLN_GUARD_CANARY);
+	g_assert_cmpuint(damaged->slot->guard, ==, RLN_GUARD_CANARY);
 	g_assert_cmpuint(stats_of(&e).overflows, ==, 0);
 	memset(damaged->base, 0, 8);
-	rln_stack_release(e.pool, damaged);
+	rln_stack_release(e.pool, *damaged);
 	g_assert_cmpuint(stats_of(&e).overflows, ==, 1);
 	g_assert_cmpint(lines, ==, 1);
 	*damaged = acquire(&e);
@@ -379,9 +379,9 @@ static void test_guard_refused(void)
 	g_assert_cmpuint(rln_fault_failed(RLN_FAULT_GUARD), ==, 1);
 	rln_fault_disarm_all();
 	for (i = 0; i < 17; i++) {
-		g_assert_cmpuint(s[i].guard, ==, i < 3 || i == 16 ? RLN_GUARD_MADVISE : RLN_GUARD_MPROTECT);
-		memset(s[i].base, 1, s[i].size);
-		rln_stack_release(e.pool, &s[i]);
+		g_assert_cmpuint(s[i].slot->guard, ==, i < 3 || i == 16 ? RLN_GUARD_MADVISE : RLN_GUARD_MPROTECT);
+		memset(s[i].base, 1, stack_size(&e));
+		rln_stack_release(e.pool, s[i]);
 	}
 	g_assert_cmpuint(stats_of(&e).guard[RLN_GUARD_MPROTECT], ==, 13);
 	env_fini(&e);
@@ -422,10 +422,11 @@ static void test_locked_memory(void)
 			_exit(77);
 		env_init(&e, 0, true);
 		s = acquire(&e);
-		memset(s.base, 1, s.size);
-		rln_stack_release(e.pool, &s);
+		memset(s.base, 1, stack_size(&e));
+		status = s.slot->guard == RLN_GUARD_MPROTECT ? 0 : 1;
+		rln_stack_release(e.pool, s);
 		env_fini(&e);
-		_exit(s.guard == RLN_GUARD_MPROTECT ? 0 : 1);
+		_exit(status);
 	}
 	g_assert_cmpint(waitpid(pid, &status, 0), ==, pid);
 	g_assert_true(WIFEXITED(status));
