@@ -19,7 +19,7 @@
 
 #define KNOWN_FLAGS (RINGLINE_SCOPE_COLLECT | RINGLINE_SCOPE_SHIELDED)
 
-void rln_scope_init(struct rln_scope *s, struct rln_scope *parent, struct ringline_task *task, uint32_t flags)
+void rln_scope_init(struct rln_scope *s, struct rln_scope *parent, struct ringline_task *task, uint16_t flags)
 {
 	bool inherits = parent && !(flags & RINGLINE_SCOPE_SHIELDED);
 
@@ -34,7 +34,6 @@ void rln_scope_init(struct rln_scope *s, struct rln_scope *parent, struct ringli
 	rln_list_init(&s->children);
 	rln_list_init(&s->sibling);
 	rln_list_init(&s->handles);
-	rln_source_init(&s->idle);
 	if (parent)
 		rln_list_add_tail(&parent->children, &s->sibling);
 }
@@ -74,17 +73,15 @@ void rln_scope_cut(struct rln_scope *top, int reason, bool force)
 		descend = force || (!s->reason && (s == top || !(s->flags & RINGLINE_SCOPE_SHIELDED)));
 		if (!descend || s->reason)
 			continue;
-		s->reason = reason;
+		s->reason = (int16_t)reason;
 		interrupt(s);
 	}
 }
 
 void rln_scope_notify(struct rln_scope *s)
 {
-	if (s->task && !s->task->fiber)
+	if (s->task && (!s->task->fiber || (s->flags & RLN_SCOPE_SETTLING && !s->live && !s->pending)))
 		rln_task_wake(s->task);
-	if (!s->live && !s->pending)
-		rln_source_fire_all(&s->idle, 0);
 }
 
 /* A child that returned an error because it was cut has not failed, and is no failure of the scope's. */
@@ -100,18 +97,16 @@ void rln_scope_child_ended(struct rln_scope *s, struct ringline_task *child, int
 	rln_scope_notify(s);
 }
 
-/* A loop, because between the last event and the owner's turn somebody may spawn into the scope or claim a handle. */
+/*
+ * A loop, because between the last event and the owner's turn somebody may spawn into the scope or claim a handle. No wait
+ * node: there is only one who can wait, and what it waits for is what the loop looks at.
+ */
 static void wait_idle(struct rln_scope *s)
 {
-	struct rln_parker p;
-	struct rln_wait w;
-
-	while (s->live || s->pending) {
-		rln_parker_init(&p, rln_task_current());
-		rln_wait_arm(&w, &p, &s->idle);
-		rln_park_shielded(&p);
-		rln_wait_disarm(&w);
-	}
+	s->flags |= RLN_SCOPE_SETTLING;
+	while (s->live || s->pending)
+		rln_task_suspend(s->task);
+	s->flags &= (uint16_t)~RLN_SCOPE_SETTLING;
 }
 
 void rln_scope_settle(struct rln_scope *s)
@@ -195,7 +190,7 @@ static int scope_open(struct rln_exec *x, struct ringline_scope *scope, const st
 
 	rln_timer_init(&scope->timer, deadline_passed);
 	scope->token = NULL;
-	rln_scope_init(&scope->node, self->scope, self, o->flags);
+	rln_scope_init(&scope->node, self->scope, self, (uint16_t)o->flags);
 	r = arm_deadline(x, scope, o->deadline);
 	if (r == 0 && o->token)
 		r = rln_token_attach(&scope->token, o->token, x, &scope->node);

@@ -29,7 +29,8 @@ struct rln_token_link;
 
 /* internal flags, above the public ones of scope.h */
 enum {
-	RLN_SCOPE_BASE = 1u << 31,        /* embedded in a task, or the worker's root */
+	RLN_SCOPE_BASE     = 1u << 15,    /* embedded in a task, or the worker's root */
+	RLN_SCOPE_SETTLING = 1u << 14,    /* its task waits until nothing is left in it */
 };
 
 struct rln_scope {
@@ -38,13 +39,12 @@ struct rln_scope {
 	struct rln_list sibling;
 	struct ringline_task *task;       /* whose calls it governs; NULL for the root */
 	struct rln_list handles;          /* ringline_op.scope_link: operations begun in it, not yet consumed */
-	struct rln_source idle;           /* fired when the last child or the last cancelled handle is gone */
 	uint64_t deadline;                /* the nearest of its own and the inherited ones */
-	uint32_t flags;
 	uint32_t live;                    /* child tasks that have not ended */
 	uint32_t pending;                 /* op handles that are not done, or claimed by someone who waits */
-	int reason;                       /* 0, -ETIME, -ECANCELED */
 	int error;                        /* the first child's */
+	int16_t reason;                   /* 0, -ETIME, -ECANCELED */
+	uint16_t flags;
 };
 
 /* What ringline_scope_open() makes: a node with a deadline of its own and perhaps a token. */
@@ -56,7 +56,7 @@ struct ringline_scope {
 };
 
 /* Links a node below *parent* and inherits the parent's state. */
-void rln_scope_init(struct rln_scope *s, struct rln_scope *parent, struct ringline_task *task, uint32_t flags);
+void rln_scope_init(struct rln_scope *s, struct rln_scope *parent, struct ringline_task *task, uint16_t flags);
 void rln_scope_fini(struct rln_scope *s);
 
 /* Cuts a subtree. With *force* shields do not hold. */
@@ -65,7 +65,7 @@ void rln_scope_cut(struct rln_scope *s, int reason, bool force);
 /* Tells the scope that a child task ended with *result*. */
 void rln_scope_child_ended(struct rln_scope *s, struct ringline_task *child, int result);
 
-/* Something ended: wakes whoever waits for the scope to be idle. A stackless owner is woken for every such event. */
+/* Something ended: wakes the owner if it waits for that. A stackless owner is woken for every such event. */
 void rln_scope_notify(struct rln_scope *s);
 
 /* Waits until all children are gone, cancels and frees what op handles are left. Current task; cannot be cut short. */

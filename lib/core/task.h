@@ -58,6 +58,8 @@ struct ringline_task {
 	char name[RINGLINE_TASK_NAME_SIZE];
 };
 
+_Static_assert(sizeof(void *) != 8 || sizeof(struct ringline_task) <= 192, "a task is three cache lines");
+
 /* How to start a task. */
 struct rln_task_start {
 	int (*fn)(void *arg);

@@ -38,6 +38,10 @@ struct rln_fiber {
 	struct rln_sanitize tool;
 };
 
+#if !defined(RLN_ASAN) && !defined(RLN_TSAN)
+_Static_assert(sizeof(struct rln_fiber) <= 64, "a control block is one cache line");
+#endif
+
 /* The context of the thread's own stack; one per worker, lives as long as the worker. */
 struct rln_fiber_thread {
 	void *sp;                 /* where to return to while a fiber runs */

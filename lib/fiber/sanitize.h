@@ -47,8 +47,9 @@ struct rln_sanitize {
 #endif
 #ifdef RLN_HAVE_VALGRIND
 	unsigned int stack_id;
-#endif
+#else
 	char unused;
+#endif
 };
 
 static inline void rln_sanitize_thread_init(struct rln_sanitize *s)
