@@ -26,7 +26,7 @@
 #endif
 
 struct fake_entry {
-	struct rln_list link;     /* in the schedule, or in the batch that is being delivered */
+	struct rln_list link;     /* in the schedule, in `never`, or in the batch that is being delivered */
 	struct rln_op *op;
 	struct fake_script script;
 	uint64_t due;
@@ -44,6 +44,10 @@ static void schedule(struct fake_backend *f, struct fake_entry *e, uint64_t due)
 	struct rln_list *after = f->schedule.prev;
 
 	e->due = due;
+	if (due == FAKE_NEVER) {
+		rln_list_add_tail(&f->never, &e->link);
+		return;
+	}
 	while (after != &f->schedule && rln_list_entry(after, struct fake_entry, link)->due > due)
 		after = after->prev;
 	rln_list_insert(after, after->next, &e->link);
@@ -115,7 +119,7 @@ static bool deliver_due(struct fake_backend *f)
 	while ((node = rln_list_first(&f->schedule))) {
 		struct fake_entry *e = rln_list_entry(node, struct fake_entry, link);
 
-		if (e->due > f->clock.virtual_now || e->due == FAKE_NEVER)
+		if (e->due > f->clock.virtual_now)
 			break;
 		rln_list_del(node);
 		e->decided = true;
@@ -215,6 +219,7 @@ static void fake_close(struct rln_backend *b)
 
 	g_assert_cmpuint(g_hash_table_size(f->inflight), ==, 0);
 	g_assert_true(rln_list_empty(&f->schedule));
+	g_assert_true(rln_list_empty(&f->never));
 	g_hash_table_destroy(f->inflight);
 	pthread_cond_destroy(&f->cond);
 	pthread_mutex_destroy(&f->lock);
@@ -263,6 +268,7 @@ struct fake_backend *fake_new(void)
 	f->base.ops = &fake_ops;
 	rln_clock_virtual_init(&f->clock, FAKE_START);
 	rln_list_init(&f->schedule);
+	rln_list_init(&f->never);
 	f->inflight = g_hash_table_new_full(NULL, NULL, NULL, g_free);
 	pthread_mutex_init(&f->lock, NULL);
 	pthread_cond_init(&f->cond, NULL);

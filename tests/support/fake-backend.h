@@ -57,6 +57,7 @@ struct fake_backend {
 	struct fake_script script[RLN_OP_MAX];
 	GHashTable *inflight;     /* struct rln_op * -> struct fake_entry * */
 	struct rln_list schedule; /* entries by time, then by order of submission */
+	struct rln_list never;    /* entries that have none */
 	bool waiting;             /* inside wait() */
 
 	bool threaded;            /* other threads may wake it: wait() without a deadline blocks until wake() */
