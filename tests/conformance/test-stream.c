@@ -824,6 +824,80 @@ static void test_slow_others(enum conf_kind kind)
 	run_line(kind, slow_body);
 }
 
+/* --- bulk --------------------------------------------------------------------------------------------------------- */
+
+#define BULK_CLIENTS 24
+#define BULK_ROUNDS  12
+#define BULK_SIZE    65536
+
+static void lend_and_send(struct ringline_conn *conn, void *arg)
+{
+	const void *data;
+	ssize_t n;
+
+	(void)arg;
+	while ((n = ringline_conn_peek(conn, &data)) > 0) {
+		if (ringline_conn_send(conn, data, (size_t)n) < 0)
+			break;
+		CONF_OK(ringline_conn_consume(conn, (size_t)n));
+	}
+}
+
+struct bulk_client {
+	const char *address;
+	uint32_t seed;
+};
+
+static int bulk_task(void *arg)
+{
+	struct bulk_client *c = arg;
+	struct ringline_conn *conn;
+	char *out = g_malloc(BULK_SIZE);
+	char *in = g_malloc(BULK_SIZE);
+	uint64_t i;
+
+	CONF_OK(ringline_connect(&conn, c->address, NULL));
+	for (i = 0; i < BULK_ROUNDS; i++) {
+		conf_fill(out, BULK_SIZE, c->seed, i * BULK_SIZE);
+		g_assert_cmpint(ringline_conn_send(conn, out, BULK_SIZE), ==, BULK_SIZE);
+		g_assert_cmpint(ringline_conn_recv_exact(conn, in, BULK_SIZE), ==, BULK_SIZE);
+		conf_check(in, BULK_SIZE, c->seed, i * BULK_SIZE);
+	}
+	CONF_OK(ringline_conn_close(conn));
+	g_free(in);
+	g_free(out);
+	return 0;
+}
+
+static int bulk_main(void *arg)
+{
+	struct bulk_client c[BULK_CLIENTS];
+	struct ringline_scope *scope;
+	uint32_t i;
+
+	CONF_OK(ringline_scope_open(&scope, NULL));
+	for (i = 0; i < BULK_CLIENTS; i++) {
+		c[i] = (struct bulk_client){ arg, i };
+		CONF_OK(ringline_scope_spawn(scope, bulk_task, &c[i]));
+	}
+	return ringline_scope_close(scope);
+}
+
+/* More at once than the receive buffers hold: who finds none must be heard again. On the tiny ring that is nearly all. */
+static void test_bulk(enum conf_kind kind)
+{
+	char address[RINGLINE_ADDRESS_SIZE];
+	char bound[RINGLINE_ADDRESS_SIZE];
+	struct ringline_runtime *rt = conf_serve(NULL, 2, conf_address(kind, address), bound, lend_and_send, NULL);
+
+	CONF_OK(conf_call(rt, 1, bulk_main, bound));
+	CONF_UNTIL(conf_stats(rt).connections == 0);
+	g_assert_cmpuint(conf_stats(rt).bytes_received, ==, 2ul * BULK_CLIENTS * BULK_ROUNDS * BULK_SIZE);
+	if (conf_is("tiny"))
+		g_assert_cmpuint(conf_stats(rt).starved, >, BULK_CLIENTS);
+	CONF_OK(conf_stop(rt));
+}
+
 /* --- what a connection tells -------------------------------------------------------------------------------------- */
 
 static void names_body(struct line *l)
@@ -874,6 +948,7 @@ static void add(void)
 		{ "end-comes-after-data", test_end_after_data },
 		{ "send-error-stays", test_send_error },
 		{ "slow-readers-do-not-starve-others", test_slow_others },
+		{ "starved-receivers-are-heard-again", test_bulk },
 		{ "names", test_names },
 	};
 	size_t i;
