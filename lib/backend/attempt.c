@@ -31,16 +31,22 @@ static inline void called(struct rln_backend_stats *stats)
 }
 
 /*
- * The C library's recv() and send() are cancellation points, which in a process with threads costs as much as the rest of
+ * The C library's recv(), recvmsg() and send() are cancellation points, which in a process with threads costs as much as the rest of
  * the wrapper. Nothing is to be cancelled here. (Where a sanitizer looks on it shall see them.)
  */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || !defined(SYS_recvfrom) || !defined(SYS_sendto)
-#define sys_recv recv
-#define sys_send send
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || !defined(SYS_recvfrom)
+#define sys_recv    recv
+#define sys_recvmsg recvmsg
+#define sys_send    send
 #else
 static inline ssize_t sys_recv(int fd, void *data, size_t len, int flags)
 {
 	return syscall(SYS_recvfrom, fd, data, len, flags, NULL, NULL);
+}
+
+static inline ssize_t sys_recvmsg(int fd, struct msghdr *msg, int flags)
+{
+	return syscall(SYS_recvmsg, fd, msg, flags);
 }
 
 static inline ssize_t sys_send(int fd, const void *data, size_t len, int flags)
@@ -174,7 +180,7 @@ static ssize_t unix_recv(int fd, void *ptr, size_t len, bool *cut)
 {
 	struct iovec iov = { .iov_base = ptr, .iov_len = len };
 	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
-	ssize_t n = recvmsg(fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	ssize_t n = sys_recvmsg(fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 
 	*cut = msg.msg_flags & MSG_CTRUNC;
 	return n;
