@@ -20,11 +20,13 @@
  *     POLLED     what a quick send left over, sent from a copy, however long it takes. New pieces are added to the copy;
  *                when that grows too large the receive is cancelled until the peer has read.
  *
- * So pieces, and with them the buffers, live for one turn, no matter what peers do. If a receive starves for a buffer the
- * enter does not sleep while buffers are pinned by quick sends: nothing else would bring it back.
+ * So pieces, and with them the buffers, live for one turn, no matter what peers do.
  *
  * Receive buffers are incremental where the kernel has that (6.12): the kernel carves each completion's bytes off a large
- * buffer and goes on to the next one when it is full.
+ * buffer and goes on to the next one when it is full. They are few, so that they stay in the cache between the receive
+ * that fills them and the send that reads them: with large messages that saves more than it costs that receives starve
+ * and are armed again. With small ones it would not, and then there are made more. While a receive starves, the enter
+ * does not sleep: buffers may be pinned by quick sends, and nothing else would bring it back.
  */
 #include <errno.h>
 #include <liburing.h>
@@ -46,17 +48,19 @@
 #define PBUF_RING_INC    2u
 #define CQE_F_BUF_MORE   (1u << 4)
 
-#define SQ_ENTRIES       512u
+/* Small, as they are walked from end to end: what the cache holds of them is not there for sockets and bytes. */
+#define SQ_ENTRIES       128u
 #define CQ_ENTRIES       (8 * SQ_ENTRIES)
 #define SLOTS_MAX        65536u
 
 #define INC_SIZE         (256u * 1024)
-#define INC_COUNT        8u
+#define INC_COUNT        4u
 #define INC_LIMIT        64u
 #define PLAIN_SIZE       (16u * 1024)
 #define PLAIN_COUNT      256u
 #define PLAIN_LIMIT      1024u
 #define STREAM_SIZE      (64u * 1024)    /* what a starved receive is expected to take */
+#define BULK_SIZE        (16u * 1024)    /* receives that take more, on average, are better starved than cold */
 
 #define VECTORS          16u             /* pieces in one send */
 #define MESSAGES         64u             /* sends of more than one piece in one submission */
@@ -122,11 +126,13 @@ static struct {
 	uint32_t total;
 	uint32_t limit;
 	uint32_t in_kernel;
+	uint32_t receives;        /* of this turn, and what they took */
+	uint64_t bytes;
 } pool;
 
 static struct contender self;
 static struct connection *connections;    /* by slot */
-static bool accepting;
+static bool accepting;                    /* its multishot accept, or the pause before the next, is under way */
 static bool stopping;
 
 /* Of this turn. */
@@ -227,11 +233,12 @@ static void provide_retired(void)
 		provide(pool.retired[--pool.nretired]);
 }
 
+/* A receive found no buffer. True if there are more now. */
 static bool grow(void)
 {
-	uint32_t n = pool.total;
+	uint32_t n = pool.total < pool.limit - pool.total ? pool.total : pool.limit - pool.total;
 
-	if (pool.total == pool.limit)
+	if (!n || pool.bytes >= (uint64_t)pool.receives * BULK_SIZE)
 		return false;
 	while (n--)
 		provide(pool.total++);
@@ -245,6 +252,8 @@ static unsigned char *take(uint32_t cqe_flags, uint32_t n)
 	unsigned char *bytes = pool.memory + (size_t)id * pool.size + pool.used[id];
 
 	pool.used[id] += n;
+	pool.bytes += n;
+	pool.receives++;
 	if (!(cqe_flags & CQE_F_BUF_MORE)) {
 		pool.in_kernel--;
 		pool.retired[pool.nretired++] = id;
@@ -531,8 +540,12 @@ static void send_pieces(void)
 
 static void accept_connections(void)
 {
-	struct io_uring_sqe *sqe = get_sqe(0, ACCEPT);
+	struct io_uring_sqe *sqe;
 
+	accepting = !stopping;
+	if (stopping)
+		return;
+	sqe = get_sqe(0, ACCEPT);
 	sqe->opcode = IORING_OP_ACCEPT;
 	sqe->fd = self.fd;
 	sqe->ioprio = IORING_ACCEPT_MULTISHOT;
@@ -559,10 +572,8 @@ static void accepted(const struct io_uring_cqe *e)
 	}
 	if (e->flags & IORING_CQE_F_MORE)
 		return;
-	if (e->res >= 0 || e->res == -ECONNABORTED)
+	if (e->res >= 0 || e->res == -ECONNABORTED || e->res == -ECANCELED)
 		accept_connections();
-	else if (e->res == -ECANCELED)
-		accepting = false;
 	else
 		pause_accepting();
 }
@@ -624,6 +635,8 @@ static void dispatch(void)
 {
 	uint32_t i;
 
+	pool.receives = 0;
+	pool.bytes = 0;
 	for (i = 0; i < nevents; i++) {
 		switch ((enum kind)(events[i].user_data & 0xff)) {
 		case ACCEPT:
@@ -811,7 +824,6 @@ int main(int argc, char **argv)
 	open_slots();
 	watch_signals();
 	accept_connections();
-	accepting = true;
 	contender_announce(&self);
 	while (!stopping)
 		turn();
