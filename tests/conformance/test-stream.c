@@ -714,6 +714,64 @@ static void send_error_body(struct line *l)
 	g_free(buf);
 }
 
+/* Bytes that peek lent may leave behind the caller's back: what they meet is the next call's, and the reader is not left. */
+static void lent_send_error_body(struct line *l)
+{
+	static const struct linger reset = { .l_onoff = 1, .l_linger = 0 };
+	const void *data;
+	ssize_t n;
+
+	conf_put(l->peer, "bytes", 5);
+	g_assert_cmpint(ringline_conn_peek(l->conn, &data), ==, 5);
+	setsockopt(l->peer, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+	close_peer(l);
+	n = ringline_conn_send(l->conn, data, 5);
+	g_assert_true(n == 5 || n == -EPIPE || n == -ECONNRESET);
+	CONF_OK(ringline_conn_consume(l->conn, 5));
+	n = ringline_conn_peek(l->conn, &data);
+	g_assert_true(n == 0 || n == -ECONNRESET);
+	n = ringline_conn_send(l->conn, "more", 4);
+	g_assert_true(n == -EPIPE || n == -ECONNRESET);
+}
+
+static void test_lent_send_error(enum conf_kind kind)
+{
+	run_line(kind, lent_send_error_body);
+}
+
+/* What was lent can be sent in pieces and consumed at once; it arrives whole and in order, before what is queued behind. */
+static void lent_send_order_body(struct line *l)
+{
+	static char out[40000];
+	static char in[40000];
+	size_t total = 0;
+	const void *data;
+	ssize_t n;
+
+	conf_fill(out, sizeof(out), 5, 0);
+	conf_put(l->peer, out, sizeof(out));
+	while (total < sizeof(out)) {
+		n = ringline_conn_peek(l->conn, &data);
+		g_assert_cmpint(n, >, 0);
+		n = n > 1000 ? 1000 : n;
+		g_assert_cmpint(ringline_conn_send(l->conn, data, (size_t)n), ==, n);
+		CONF_OK(ringline_conn_consume(l->conn, (size_t)n));
+		total += (size_t)n;
+	}
+	CONF_OK(ringline_conn_shutdown_write(l->conn));
+	for (total = 0; total < sizeof(in); total += (size_t)n) {
+		n = recv(l->peer, in + total, sizeof(in) - total, 0);
+		g_assert_cmpint(n, >, 0);
+		conf_pause();
+	}
+	conf_check(in, sizeof(in), 5, 0);
+}
+
+static void test_lent_send_order(enum conf_kind kind)
+{
+	run_line(kind, lent_send_order_body);
+}
+
 static void test_send_error(enum conf_kind kind)
 {
 	run_line(kind, send_error_body);
@@ -947,6 +1005,8 @@ static void add(void)
 		{ "half-close-theirs", test_half_close_theirs },
 		{ "end-comes-after-data", test_end_after_data },
 		{ "send-error-stays", test_send_error },
+		{ "lent-sends-keep-their-order", test_lent_send_order },
+		{ "lent-send-error-is-told", test_lent_send_error },
 		{ "slow-readers-do-not-starve-others", test_slow_others },
 		{ "starved-receivers-are-heard-again", test_bulk },
 		{ "names", test_names },
