@@ -17,3 +17,39 @@ EXTRA_DIST += \
 	doc/CONTRACT.md \
 	doc/DESIGN.md \
 	$(NULL)
+
+# The manual. A page tells of several functions; a one-line page in the name of each leads there.
+dist_man_MANS = \
+	doc/man/libringline.7 \
+	doc/man/ringline_conn_close.3 \
+	doc/man/ringline_conn_info.3 \
+	doc/man/ringline_conn_keep.3 \
+	doc/man/ringline_conn_peek.3 \
+	doc/man/ringline_conn_recv.3 \
+	doc/man/ringline_conn_send.3 \
+	doc/man/ringline_connect.3 \
+	doc/man/ringline_op_await.3 \
+	doc/man/ringline_runtime_listen.3 \
+	doc/man/ringline_runtime_new.3 \
+	doc/man/ringline_runtime_run.3 \
+	doc/man/ringline_scope_open.3 \
+	doc/man/ringline_set_allocator.3 \
+	doc/man/ringline_sleep.3 \
+	doc/man/ringline_task_join.3 \
+	doc/man/ringline_task_start.3 \
+	doc/man/ringline_token_new.3 \
+	doc/man/ringline_version.3 \
+	doc/man/ringline_worker_spawn.3 \
+	doc/man/ringline_worker_stats.3 \
+	$(NULL)
+
+man_aliases = $(SHELL) $(top_srcdir)/tools/man-aliases `for page in $(dist_man_MANS); do echo $(top_srcdir)/$$page; done`
+
+install-data-hook:
+	@$(man_aliases) | while read alias page; do \
+	  echo ".so man3/$$page" >"$(DESTDIR)$(man3dir)/$$alias" || exit 1; \
+	  chmod 644 "$(DESTDIR)$(man3dir)/$$alias" || exit 1; \
+	done
+
+uninstall-hook:
+	@$(man_aliases) | while read alias page; do rm -f "$(DESTDIR)$(man3dir)/$$alias"; done

@@ -265,6 +265,7 @@ meta_tests = \
 	tests/meta/check-exports \
 	tests/meta/check-headers \
 	tests/meta/check-layers \
+	tests/meta/check-man \
 	tests/meta/check-minimum \
 	tests/meta/check-packaging \
 	tests/meta/check-pkgconfig \

@@ -2,4 +2,5 @@
 
 EXTRA_DIST += \
 	tools/demo.sh \
+	tools/man-aliases \
 	$(NULL)
