@@ -16,6 +16,10 @@ bench_load_SOURCES = \
 	$(NULL)
 bench_load_CPPFLAGS = $(PUBLIC_CPPFLAGS)
 
+noinst_PROGRAMS += bench/echo-tiny
+bench_echo_tiny_CPPFLAGS = $(PUBLIC_CPPFLAGS)
+bench_echo_tiny_LDADD = lib/libringline.la
+
 # The echo servers that the library's is measured against. Each is built where its library is there.
 bench_contender = \
 	bench/contender.c \
@@ -73,6 +77,7 @@ endif
 # The driver needs Python 3, and nothing else does.
 bench_driver = \
 	bench/compare \
+	bench/plot.py \
 	bench/ratios.py \
 	bench/rows.py \
 	bench/servers.py \

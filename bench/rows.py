@@ -122,12 +122,12 @@ ROWS = (
         bar for own in OWN for bar in (Bar(own, "bytes_per_connection", 4800), Bar(own, "process_bytes", 4 << 20)))),
     Row("micro", "micro", contenders=(), bars=(
         Bar("fiber_switch_ns", "value", 12),
-        Bar("spawn_ns", "value", 60),
-        Bar("wake_ns", "value", 30),
-        Bar("timer_ns", "value", 40),
+        Bar("spawn_run_finish_ns", "value", 60),
+        Bar("same_worker_wake_ns", "value", 30),
+        Bar("timer_arm_cancel_ns", "value", 40),
         Bar("parked_fiber_bytes", "value", 4.3 * 1024),
         Bar("parked_fiber_mappings", "value", 200),
-        Bar("cancel_ns", "value", 100))),
+        Bar("cancel_parked_op_ns", "value", 100))),
     Row("soak-64K-c50", "soak", connections=50, size=65536, requests=1000000, contenders=(*OWN, "ringline-tiny")),
     Row("soak-64K-c200", "soak", connections=200, size=65536, requests=1000000, contenders=(*OWN, "ringline-tiny")),
 )
