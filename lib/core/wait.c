@@ -21,7 +21,7 @@ bool rln_wait_fire(struct rln_wait *w, int64_t result)
 		return false;
 	w->result = result;
 	p->winner = w;
-	if (p->task->state != RLN_TASK_RUNNING)   /* a running task sees the winner before it parks */
+	if (p->task->state != RLN_TASK_RUNNING || !p->task->fiber)   /* a running fiber sees the winner before it parks */
 		rln_task_wake(p->task);
 	return true;
 }
