@@ -19,9 +19,6 @@
 #define rln_likely(x)     __builtin_expect(!!(x), 1)
 #define rln_unlikely(x)   __builtin_expect(!!(x), 0)
 
-#define rln_likely(x)     __builtin_expect(!!(x), 1)
-#define rln_unlikely(x)   __builtin_expect(!!(x), 0)
-
 /* Marks a public function as part of the ABI; everything else is hidden by -fvisibility=hidden. */
 #define RLN_PUBLIC        __attribute__((visibility("default")))
 
