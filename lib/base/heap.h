@@ -6,10 +6,10 @@
  * cache lines, because key and node pointer sit side by side in the array. A node knows its position, so removal
  * costs O(log n) without a search. Equal keys leave the heap in the order they were inserted.
  *
- * In a large heap the smallest key is the dearest one: it climbs from a leaf to the root, and when it goes, what takes its
- * place sinks all the way down. It is also a frequent one, where many timers are far away and some are near. So a few of
- * the smallest, none of them larger than any other, are kept apart in a heap of their own, the front. What is sooner than
- * all the rest comes and goes there; when the front is full, its largest moves on.
+ * In a large heap the smallest key is the dearest one: it climbs from a leaf to the root, and when it goes, what takes
+ * its place sinks all the way down. It is also a frequent one, where many timers are far away and some are near. So a
+ * few of the smallest are kept apart in a heap of their own, the front; none of them is larger than any that is not
+ * there. What is sooner than all the rest comes and goes in the front; when that is full, its largest moves on.
  */
 #ifndef RLN_BASE_HEAP_H
 #define RLN_BASE_HEAP_H

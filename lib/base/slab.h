@@ -43,8 +43,8 @@ struct rln_slab {
 };
 
 /*
- * *size* includes the slot, and room for a pointer behind it; it is rounded up to *align* (a power of two). *max* objects
- * at most (0: no limit).
+ * *size* includes the slot, and room for a pointer behind it; it is rounded up to *align* (a power of two). At most
+ * *max* objects are live (0: no limit).
  */
 void rln_slab_init(struct rln_slab *s, size_t size, size_t align, uint32_t max);
 

@@ -98,8 +98,8 @@ void rln_scope_child_ended(struct rln_scope *s, struct ringline_task *child, int
 }
 
 /*
- * A loop, because between the last event and the owner's turn somebody may spawn into the scope or claim a handle. No wait
- * node: there is only one who can wait, and what it waits for is what the loop looks at.
+ * A loop, because between the last event and the owner's turn somebody may spawn into the scope or claim a handle. No
+ * wait node: there is only one who can wait, and what it waits for is what the loop looks at.
  */
 static void wait_idle(struct rln_scope *s)
 {

@@ -7,7 +7,8 @@
  *         v
  *     idle, cold   its pages were given back; used when no warm one is left
  *
- * Slabs start small and double, up to 512 stacks or 64 MiB: where overcommit is forbidden a mapping counts whole, whatever it is used for.
+ * Slabs start small and double, up to 512 stacks or 64 MiB: where overcommit is forbidden a mapping counts whole,
+ * whatever it is used for.
  *
  * Guards: MADV_GUARD_INSTALL costs no mapping but is refused on old kernels and on locked memory, so every slab asks
  * anew; mprotect() splits the mapping in two per stack and would exhaust vm.max_map_count for the whole process, so

@@ -296,6 +296,115 @@ static void test_registers(void)
 
 #endif
 
+/* Values of every kind that a function holds while it is suspended, in registers if the compiler thinks it may. */
+struct values {
+	struct env *env;
+	uint64_t seed;
+	bool kept;
+};
+
+/* More than the callee-saved registers can hold. Opaque, so that the compiler cannot compute them anew. */
+static uint64_t opaque(uint64_t x)
+{
+	__asm__("" : "+r"(x));
+	return x;
+}
+
+static double real(uint64_t x)
+{
+	return (double)opaque(x);
+}
+
+static void hold_words(void *arg)
+{
+	struct values *v = arg;
+	uint64_t s = v->seed;
+	uint64_t a = opaque(s + 1), b = opaque(s + 2), c = opaque(s + 3), d = opaque(s + 4), e = opaque(s + 5);
+	uint64_t f = opaque(s + 6), g = opaque(s + 7), h = opaque(s + 8), i = opaque(s + 9), j = opaque(s + 10);
+
+	rln_fiber_suspend(&v->env->thread);
+	v->kept = a == s + 1 && b == s + 2 && c == s + 3 && d == s + 4 && e == s + 5 && f == s + 6 && g == s + 7 &&
+	          h == s + 8 && i == s + 9 && j == s + 10;
+}
+
+static void hold_reals(void *arg)
+{
+	struct values *v = arg;
+	uint64_t s = v->seed;
+	double a = real(s + 1), b = real(s + 2), c = real(s + 3), d = real(s + 4), e = real(s + 5), f = real(s + 6);
+	double g = real(s + 7), h = real(s + 8), i = real(s + 9), j = real(s + 10), k = real(s + 11), l = real(s + 12);
+	double m = real(s + 13), n = real(s + 14), o = real(s + 15), p = real(s + 16);
+	long double wide = (long double)opaque(s + 17);
+	double sum;
+
+	rln_fiber_suspend(&v->env->thread);
+	sum = a + 2 * b + 3 * c + 4 * d + 5 * e + 6 * f + 7 * g + 8 * h + 9 * i + 10 * j + 11 * k + 12 * l + 13 * m;
+	sum += 14 * n + 15 * o + 16 * p;
+	v->kept = (uint64_t)sum == 136 * s + 1496 && (uint64_t)wide == s + 17;
+}
+
+/*
+ * A function that calls nothing but the switch, which is no call: the compiler might keep its locals below the stack
+ * pointer, where the switch pushes.
+ */
+static rln_noinline uint64_t hold_locals(struct rln_fiber_thread *t, uint64_t seed)
+{
+	volatile uint64_t local[12];
+	uint64_t sum = 0;
+	int i;
+
+	for (i = 0; i < 12; i++)
+		local[i] = seed + (uint64_t)i;
+	rln_switch_inline(&t->current->sp, t->sp);
+	for (i = 0; i < 12; i++)
+		sum += local[i] ^ (seed + (uint64_t)i);
+	return sum;
+}
+
+static void hold_below(void *arg)
+{
+	struct values *v = arg;
+
+	v->kept = hold_locals(&v->env->thread, v->seed) == 0;
+}
+
+static void assert_values_kept(void (*fn)(void *))
+{
+	struct values v[3];
+	struct rln_fiber *f[3];
+	struct env e;
+	bool more = true;
+	int i;
+
+	env_init(&e, 0, true);
+	for (i = 0; i < 3; i++) {
+		v[i] = (struct values){ .env = &e, .seed = (uint64_t)(i + 1) * 1000003, .kept = true };
+		f[i] = new_fiber(&e, fn, &v[i]);
+	}
+	while (more)
+		for (i = 0; i < 3; i++)
+			more = !rln_fiber_resume(&e.thread, f[i]);
+	for (i = 0; i < 3; i++) {
+		g_assert_true(v[i].kept);
+		rln_fiber_free(f[i]);
+	}
+	env_fini(&e);
+}
+
+static void test_values(void)
+{
+	assert_values_kept(hold_words);
+	assert_values_kept(hold_reals);
+}
+
+static void test_below_the_stack_pointer(void)
+{
+	if (SANITIZED)
+		g_test_skip("sanitizers must be told of a switch, and that is a call");
+	else
+		assert_values_kept(hold_below);
+}
+
 struct rounder {
 	struct env *env;
 	int mode;
@@ -651,6 +760,8 @@ static const struct test_case cases[] = {
 	{ "/fiber/never-resumed-can-be-freed", test_never_resumed },
 	{ "/fiber/misuse-is-caught-in-test-builds", test_misuse },
 	{ "/fiber/callee-saved-registers-survive", test_registers },
+	{ "/fiber/values-held-across-a-switch-survive", test_values },
+	{ "/fiber/locals-below-the-stack-pointer-survive", test_below_the_stack_pointer },
 	{ "/fiber/rounding-mode-is-each-fibers-own", test_rounding },
 	{ "/fiber/each-control-word-survives-by-itself", test_control_words },
 	{ "/fiber/deep-recursion-fits", test_deep_recursion },

@@ -192,7 +192,7 @@ static void page_free(void *p, void *arg)
 	(void)arg;
 }
 
-/* The first chunk is used up and one object of the second, twice as large one, is used: its other pages are not there. */
+/* The first chunk is used up, and one object of the second, twice as large: the other pages of that are not there. */
 static void test_slab_unused_is_not_resident(void)
 {
 	const uint32_t second = 2 * RLN_SLAB_FIRST_CHUNK;
