@@ -322,7 +322,6 @@ static void test_direct_end(enum conf_kind kind)
 static void sizes_body(struct line *l)
 {
 	static const size_t slots[] = { 4096, 16384, 65536 };
-	size_t off = 0;
 	char *in = g_malloc(64 * 65536);
 	char *out = g_malloc(64 * 65536);
 	size_t i;
@@ -339,7 +338,6 @@ static void sizes_body(struct line *l)
 			thread = start_thread(l, eat, &f);
 			g_assert_cmpint(ringline_conn_send(l->conn, out, sizes[k]), ==, sizes[k]);
 			pthread_join(thread, NULL);
-			off += sizes[k];
 		}
 	}
 	g_assert_cmpint(ringline_conn_send(l->conn, out, 0), ==, 0);
