@@ -105,8 +105,8 @@ void rln_conn_abort(struct ringline_conn *c)
 
 	if (c->state >= RLN_CONN_FINISHING)
 		return;
-	if (c->state == RLN_CONN_CONNECTING && rln_op_inflight(&c->send)) {
-		rln_op_cancel(&c->send);   /* who connects waits for the result, and ends what has failed */
+	if (c->state == RLN_CONN_CONNECTING) {
+		rln_op_cancel(&c->send);   /* it ends with who connects, who may have yet to see that it is over */
 		return;
 	}
 	setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));   /* on a unix socket it has no effect */

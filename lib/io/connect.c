@@ -26,10 +26,7 @@ static void connect_complete(struct rln_op *op, const struct rln_completion *don
 {
 	struct ringline_conn *c = rln_container_of(op, struct ringline_conn, send);
 
-	if (c->state == RLN_CONN_CONNECTING)
-		rln_source_fire_all(&c->reader, done->res);
-	else
-		rln_conn_progress(c);
+	rln_source_fire_all(&c->reader, done->res);
 }
 
 static void timed_out(struct rln_timer *t)
@@ -105,12 +102,12 @@ static int connect_to(struct ringline_conn **ret, struct rln_addr *a, struct rin
 	c->send.len = a->len;
 	rln_op_submit(&c->send);
 	r = wait_result(c, t, timeout);
+	c->state = RLN_CONN_OPEN;
 	if (r < 0) {
 		rln_conn_abort(c);
 		rln_conn_unref(c);
 		return r;
 	}
-	c->state = RLN_CONN_OPEN;
 	rln_stat_add(&io->stats.connected, 1);
 	*ret = c;
 	return 0;

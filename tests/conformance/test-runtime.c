@@ -503,6 +503,44 @@ static void test_drain_finishes(enum conf_kind kind)
 	g_free(blob);
 }
 
+/* --- a connect that has succeeded, and whose task does not know yet, when everything is cut off ---------------------- */
+
+static int connect_late(void *arg)
+{
+	struct ringline_scope_options o = RINGLINE_SCOPE_OPTIONS_INIT;
+	struct ringline_conn *conn;
+	struct ringline_scope *shield;
+	int r;
+
+	o.flags = RINGLINE_SCOPE_SHIELDED;
+	CONF_OK(ringline_scope_open(&shield, &o));
+	CONF_OK(ringline_runtime_shutdown(ringline_runtime_current()));
+	CONF_OK(ringline_yield());
+	/* the drain time ends in the turn that brings the result */
+	r = ringline_connect(&conn, arg, NULL);
+	g_assert_true(r == 0 || r == -ECANCELED);
+	if (r == 0)
+		(void)ringline_conn_close(conn);
+	(void)ringline_scope_close(shield);
+	return 0;
+}
+
+static void test_cut_off_at_connect(enum conf_kind kind)
+{
+	char address[RINGLINE_ADDRESS_SIZE];
+	int listener = conf_listen_raw(kind, 8, address);
+	struct ringline_runtime *rt;
+	struct ringline_config c;
+
+	conf_config(&c);
+	c.drain_timeout = 1;
+	rt = conf_serve(&c, 1, NULL, NULL, NULL, NULL);
+	CONF_OK(ringline_worker_spawn(rt, 0, connect_late, address));
+	CONF_OK(ringline_runtime_join(rt));
+	conf_finish(rt);
+	close(listener);
+}
+
 /* --- on the caller's thread --------------------------------------------------------------------------------------- */
 
 static int returns_seven(void *arg)
@@ -759,6 +797,7 @@ static void add(void)
 	conf_add("/runtime/each-feature-off", test_downgrades);
 	conf_add_kinds("runtime", "drain-cuts-off-stalled-peers", test_drain_stalled);
 	conf_add_kinds("runtime", "drain-lets-data-out", test_drain_finishes);
+	conf_add_kinds("runtime", "cut-off-at-a-connect", test_cut_off_at_connect);
 }
 
 int main(int argc, char **argv)
