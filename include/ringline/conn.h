@@ -78,7 +78,7 @@ RINGLINE_SUSPENDS ssize_t ringline_conn_recv_exact(struct ringline_conn *conn, v
 
 /*
  * Lends the bytes that have been received, waiting if there are none: *data points at the first, in the library's memory,
- * valid until they are consumed or the connection is closed. Nothing is copied.
+ * valid until they are consumed or, after a close, the last reference to the connection is gone. Nothing is copied.
  *
  * Returns the number of bytes at *data, which may be less than what is buffered in all; 0 at the end of the stream; errors
  * as ringline_conn_recv().

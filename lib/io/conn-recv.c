@@ -152,6 +152,7 @@ static void enqueue(struct ringline_conn *c, const struct rln_completion *done, 
 	}
 	s->buf = done->buf;
 	s->own = NULL;
+	s->lent = false;
 	s->data = data;
 	s->len = n;
 	rln_list_init(&s->link);
@@ -287,14 +288,27 @@ void rln_conn_recv_complete(struct rln_op *op, const struct rln_completion *done
 /* A reader whose memory the kernel may still write to is released by the end of the direct receive. */
 void rln_conn_recv_end(struct ringline_conn *c)
 {
-	struct rln_list *node;
+	struct rln_list *it;
+	struct rln_list *tmp;
 
-	while ((node = rln_list_first(&c->input)))
-		segment_free(c, rln_list_entry(node, struct rln_segment, link));
+	rln_list_for_each_safe (it, tmp, &c->input) {
+		struct rln_segment *s = rln_list_entry(it, struct rln_segment, link);
+
+		if (!s->lent)
+			segment_free(c, s);
+	}
 	c->buffered = 0;
 	if (!(rln_op_inflight(&c->recv) && c->recv.opcode == RLN_OP_RECV))
 		release_reader(c);
 	c->transport->cancel(c, &c->recv);
+}
+
+void rln_conn_recv_free(struct ringline_conn *c)
+{
+	struct rln_list *node;
+
+	while ((node = rln_list_first(&c->input)))
+		segment_free(c, rln_list_entry(node, struct rln_segment, link));
 }
 
 /* The calls */
@@ -390,7 +404,8 @@ ssize_t ringline_conn_peek(struct ringline_conn *conn, const void **data)
 			return error;
 	}
 	s = rln_list_entry(conn->input.next, struct rln_segment, link);
-	rln_list_del(&s->held);           /* lent: it cannot be moved any more */
+	rln_list_del(&s->held);           /* it cannot be moved any more */
+	s->lent = true;
 	*data = s->data;
 	return (ssize_t)s->len;
 }

@@ -42,8 +42,10 @@ struct ringline_conn *rln_conn_new(struct rln_io *io, int fd, int family, enum r
 
 void rln_conn_free_unused(struct ringline_conn *c)
 {
-	if (c->state == RLN_CONN_CLOSED && !c->refs && !c->calls && !c->handled)
-		rln_slab_free(&c->io->conns, c);
+	if (c->state != RLN_CONN_CLOSED || c->refs || c->calls)
+		return;
+	rln_conn_recv_free(c);
+	rln_slab_free(&c->io->conns, c);
 }
 
 void rln_conn_enter(struct ringline_conn *c)

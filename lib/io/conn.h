@@ -14,9 +14,10 @@
  *   send (conn-send.c)      `output` is the queue of what is to leave; its head is in the kernel
  *   end (conn-close.c)      rln_conn_progress() decides after every completion what comes next
  *
- * References: `refs` counts the user's, `calls` those of calls under way, `handled` is the library's for the handler, which
- * ends with its task. A handler may close what it was given without having a reference of its own; `lent` says that it
- * has not done so, and keeps that close from dropping somebody else's.
+ * References: `refs` counts the user's, `calls` those of calls under way and of the handler's task. While it is `handled`
+ * the connection stays open without the user's, and is closed by the return of a handler that has not kept it. A handler
+ * may close what it was given without having a reference of its own; `lent` says that it has not done so, and keeps that
+ * close from dropping somebody else's.
  */
 #ifndef RLN_IO_CONN_H
 #define RLN_IO_CONN_H
@@ -48,6 +49,7 @@ struct rln_segment {
 	void *own;
 	unsigned char *data;
 	size_t len;
+	bool lent;                        /* peek has told where the bytes lie */
 };
 
 struct ringline_conn {
@@ -60,7 +62,7 @@ struct ringline_conn {
 	uint32_t calls;
 	uint16_t family;                  /* AF_INET, AF_INET6, AF_UNIX */
 	uint8_t state;                    /* enum rln_conn_state */
-	bool handled : 1;                 /* the handler's task has not ended */
+	bool handled : 1;                 /* the handler has not returned */
 	bool lent : 1;                    /* the handler has neither kept nor closed it */
 	bool kept : 1;
 	bool eof : 1;                     /* the peer has ended its stream */
@@ -135,8 +137,12 @@ void rln_conn_free_unused(struct ringline_conn *c);
 void rln_conn_recv_arm(struct ringline_conn *c);
 void rln_conn_recv_complete(struct rln_op *op, const struct rln_completion *c);
 
-/* Drops what was received and wakes the reader: the connection ends. */
+/*
+ * Drops what was received and wakes the reader: the connection ends. What was lent stays where it is, since it may be on
+ * its way out from there, until nobody has a reference to the connection any more.
+ */
 void rln_conn_recv_end(struct ringline_conn *c);
+void rln_conn_recv_free(struct ringline_conn *c);
 
 /* Bytes of a send that nobody waits for (conn-send.c). */
 extern const size_t rln_conn_lent_send_size;

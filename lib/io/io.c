@@ -18,6 +18,17 @@ void rln_io_init(struct rln_io *io, struct rln_exec *x, const struct rln_io_conf
 	x->io = io;
 }
 
+/* What was lent from connections whose handles the host never dropped. */
+static void take_back_lent(struct rln_io *io)
+{
+	struct ringline_conn *c;
+	uint32_t i;
+
+	for (i = 0; (c = rln_slab_at(&io->conns, i)); i++)
+		if (rln_slot_live(&c->slot))
+			rln_conn_recv_free(c);
+}
+
 void rln_io_fini(struct rln_io *io)
 {
 	struct rln_list *node;
@@ -25,6 +36,7 @@ void rln_io_fini(struct rln_io *io)
 
 	while ((node = rln_list_first(&io->listeners)))
 		rln_listener_free(rln_list_entry(node, struct rln_listener, link));
+	take_back_lent(io);
 	leaked = rln_slab_fini(&io->conns);
 	if (leaked)
 		rln_log(RLN_LOG_WARNING, "%u connection handles were never dropped", leaked);

@@ -25,6 +25,7 @@
 static void handler_done(struct ringline_conn *c)
 {
 	c->handler = NULL;
+	c->handled = false;
 	c->lent = false;
 	if (c->state == RLN_CONN_OPEN && (!c->kept || !c->refs))
 		rln_conn_close(c);
@@ -39,8 +40,7 @@ static int conn_main(void *arg)
 	c->serve(c, c->serve_arg);
 	handler_done(c);
 	rln_scope_close_all(rln_task_current(), 0);
-	c->handled = false;
-	rln_conn_free_unused(c);
+	rln_conn_leave(c);
 	return 0;
 }
 
@@ -66,6 +66,7 @@ static void serve(struct rln_listener *l, int fd)
 	if (rln_task_start(NULL, &how) == 0) {
 		c->handled = true;
 		c->lent = true;
+		rln_conn_enter(c);
 		return;
 	}
 	rln_stat_add(&io->stats.refused, 1);

@@ -298,6 +298,12 @@ static int finder(void *arg)
 	return 0;
 }
 
+static int child_drops(void *arg)
+{
+	conf_pause();
+	return ringline_conn_unref(arg);
+}
+
 static void start_child(struct ringline_conn *conn)
 {
 	struct waiter *w = g_new0(struct waiter, 1);
@@ -336,6 +342,10 @@ static void serve(struct ringline_conn *conn, void *arg)
 		g_assert_cmpint(ringline_conn_send(conn, "reply", 5), ==, 5);
 		CONF_OK(ringline_conn_unref(conn));
 		g_assert_cmpint(ringline_conn_unref(conn), ==, -EBADF);
+		break;
+	case 'u':         /* keeps it for a child that lives longer, and drops the last reference */
+		CONF_OK(ringline_conn_keep(conn));
+		CONF_OK(ringline_spawn(child_drops, conn));
 		break;
 	case 'p':         /* closes while a child reads */
 		start_child(conn);
@@ -387,7 +397,7 @@ static void test_handlers(enum conf_kind kind)
 	char buf[4];
 	int fd;
 
-	for (what = "rcdpq"; *what; what++)
+	for (what = "rcdpqu"; *what; what++)
 		expect_reply(bound, *what);
 
 	g_atomic_int_set(&s.done, 0);
@@ -403,8 +413,8 @@ static void test_handlers(enum conf_kind kind)
 	expect_reply(bound, 'f');
 	CONF_UNTIL(g_atomic_int_get(&s.done) == 2);
 	CONF_UNTIL(conf_stats(rt).connections == 0);
-	g_assert_cmpuint(conf_stats(rt).accepted, ==, 7);
-	g_assert_cmpuint(conf_stats(rt).closed, ==, 7);
+	g_assert_cmpuint(conf_stats(rt).accepted, ==, 8);
+	g_assert_cmpuint(conf_stats(rt).closed, ==, 8);
 	CONF_OK(conf_stop(rt));
 	g_assert_false(conf_log_seen("never dropped"));
 }
@@ -424,6 +434,79 @@ static void test_forgotten(enum conf_kind kind)
 	conf_expect_end(fd, 0);
 	close(fd);
 	g_assert_true(conf_log_seen("1 connection handles were never dropped"));
+}
+
+/* --- lent bytes --------------------------------------------------------------------------------------------------- */
+
+#define OTHERS (8u << 20)
+
+struct lent {
+	struct ringline_conn *conn;
+	struct ringline_conn *to;
+	uint64_t sent;
+	ssize_t result;
+};
+
+/* Sends what it was lent, again and again, until the peer takes no more and somebody closes the connection. */
+static int send_lent(void *arg)
+{
+	struct lent *l = arg;
+	const void *data;
+	ssize_t n = ringline_conn_peek(l->conn, &data);
+
+	g_assert_cmpint(n, ==, 1000);
+	while ((l->result = ringline_conn_send(l->to, data, (size_t)n)) == n)
+		;
+	return 0;
+}
+
+/* Other connections' bytes, through all of the receive memory there is. */
+static void use_all_buffers(enum conf_kind kind)
+{
+	static char zeroes[1000];
+	struct ringline_conn *conn;
+	char buf[1000];
+	size_t done;
+	int peer;
+
+	conn = conf_open(kind, &peer);
+	for (done = 0; done < OTHERS; done += sizeof(buf)) {
+		conf_put(peer, zeroes, sizeof(buf));
+		g_assert_cmpint(ringline_conn_recv_exact(conn, buf, sizeof(buf)), ==, sizeof(buf));
+	}
+	CONF_OK(ringline_conn_close(conn));
+	close(peer);
+}
+
+/* The connection is closed while bytes lent from it are on their way to its peer: nobody else's go out instead. */
+static void lent_body(struct line *l)
+{
+	struct lent lent = { .conn = l->conn, .to = l->conn };
+	struct ringline_task *task;
+	char buf[1000];
+	ssize_t n;
+	size_t i;
+
+	memset(buf, 'x', sizeof(buf));
+	conf_put(l->peer, buf, sizeof(buf));
+	CONF_OK(ringline_task_start(&task, send_lent, &lent, NULL));
+	for (i = 0; i < 50; i++)
+		conf_pause();
+	CONF_OK(ringline_conn_close(l->conn));
+	l->conn = NULL;
+	use_all_buffers(l->kind);
+	while ((n = recv(l->peer, buf, sizeof(buf), 0)) != 0) {
+		if (n < 0)
+			conf_pause();
+		for (i = 0; (ssize_t)i < n; i++)
+			g_assert_cmpint(buf[i], ==, 'x');
+	}
+	CONF_OK(ringline_task_join(task, NULL));
+}
+
+static void test_lent(enum conf_kind kind)
+{
+	run_line(kind, lent_body);
 }
 
 /* --- the close timeout -------------------------------------------------------------------------------------------- */
@@ -615,6 +698,7 @@ static void add(void)
 		{ "last-reference-closes", test_unref },
 		{ "handlers", test_handlers },
 		{ "forgotten-handle-is-told-of", test_forgotten },
+		{ "lent-bytes-are-nobody-elses", test_lent },
 		{ "close-timeout-aborts", test_close_timeout },
 		{ "no-byte-crosses", test_storm },
 		{ "churn-5000", test_churn },
