@@ -950,7 +950,7 @@ static void test_bulk(enum conf_kind kind)
 	CONF_UNTIL(conf_stats(rt).connections == 0);
 	g_assert_cmpuint(conf_stats(rt).bytes_received, ==, 2ul * BULK_CLIENTS * BULK_ROUNDS * BULK_SIZE);
 	if (conf_is("tiny"))
-		g_assert_cmpuint(conf_stats(rt).starved, >, BULK_CLIENTS);
+		g_assert_cmpuint(conf_stats(rt).starved, >, 0);
 	CONF_OK(conf_stop(rt));
 }
 
