@@ -2,6 +2,7 @@
 # The public headers: all that is installed.
 
 pkginclude_HEADERS = \
+	include/ringline/blocking.h \
 	include/ringline/common.h \
 	include/ringline/conn.h \
 	include/ringline/op.h \

@@ -3,6 +3,7 @@
 #ifndef RINGLINE_RINGLINE_H
 #define RINGLINE_RINGLINE_H
 
+#include <ringline/blocking.h>
 #include <ringline/common.h>
 #include <ringline/conn.h>
 #include <ringline/op.h>

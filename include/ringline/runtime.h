@@ -48,7 +48,12 @@ struct ringline_config {
 	uint32_t completion_entries;      /* io_uring; 0: 1024 */
 	uint32_t receive_buffers;         /* to start with, per worker; 0: the backend's default */
 	uint32_t receive_buffer_size;     /* bytes each; 0: the backend's default */
+	uint32_t blocking_threads;        /* bulk jobs that run at once (blocking.h); 0: four per processor, 4 to 64 */
+	uint32_t blocking_io_threads;     /* io jobs; 0: the same */
+	uint32_t blocking_dns_threads;    /* dns jobs; 0: 8 */
+	uint32_t blocking_queue;          /* jobs of a class queued without a task that waits; 0: 1024 */
 	uint32_t reserved;                /* zero */
+	uint64_t blocking_idle;           /* nanoseconds an idle thread of the pool stays; 0: 10 seconds */
 	uint64_t receive_buffer_limit;    /* bytes of receive buffers a worker may grow to; 0: 16 MiB */
 	uint64_t input_limit;             /* bytes received and not consumed per connection; 0: 1 MiB */
 	uint64_t stack_size;              /* bytes per task; 0: 64 KiB */
@@ -58,7 +63,8 @@ struct ringline_config {
 	void *log_arg;
 };
 
-#define RINGLINE_CONFIG_INIT { sizeof(struct ringline_config), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL, NULL }
+#define RINGLINE_CONFIG_INIT { sizeof(struct ringline_config), \
+	0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL, NULL }
 
 /* Where the library's memory comes from. alloc returns memory aligned to align (a power of two), or NULL; both are called
  * by any thread. */
@@ -163,7 +169,8 @@ int ringline_runtime_shutdown(struct ringline_runtime *rt);
 /*
  * Frees a runtime that was not started or has been joined. NULL is allowed.
  *
- * Returns 0; -EBUSY (running, or a worker's backend broke and the kernel may still use its memory; nothing was freed).
+ * Returns 0; -EBUSY, and nothing was freed: it is running, or an abandoned job (blocking.h) has not ended, or a worker's
+ * backend broke and the kernel may still use its memory.
  * Since: 0.1
  */
 int ringline_runtime_free(struct ringline_runtime *rt);

@@ -7,6 +7,7 @@ base_sources = \
 	lib/base/compiler.h \
 	lib/base/fault.c \
 	lib/base/fault.h \
+	lib/base/futex.h \
 	lib/base/heap.c \
 	lib/base/heap.h \
 	lib/base/list.h \

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "core/executor.h"
 #include "core/handle.h"
+#include "core/pool.h"
 #include "core/task.h"
 #include "core/timer.h"
 #include "core/waker.h"
@@ -26,6 +27,7 @@ int rln_exec_init(struct rln_exec *x, const struct rln_exec_config *config)
 	int r;
 
 	memset(x, 0, sizeof(*x));
+	atomic_init(&x->closed, true);
 	rln_list_init(&x->runq);
 	rln_list_init(&x->yielded);
 	rln_list_init(&x->deferred);
@@ -38,6 +40,11 @@ int rln_exec_init(struct rln_exec *x, const struct rln_exec_config *config)
 	rln_slab_init(&x->tasks, sizeof(struct ringline_task), 64, config->max_tasks);
 	rln_slab_init(&x->scopes, sizeof(struct ringline_scope), 64, config->max_scopes);
 	rln_slab_init(&x->handles, sizeof(struct ringline_op), 64, config->max_ops);
+	x->pool = config->pool;
+	rln_list_init(&x->staged);
+	rln_list_init(&x->flush.link);
+	x->flush.run = rln_pool_flush;
+	rln_timer_init(&x->pool_timer, rln_pool_look);
 	rln_scope_init(&x->root, NULL, NULL, RLN_SCOPE_BASE | RINGLINE_SCOPE_COLLECT);
 
 	r = rln_stack_pool_new(&x->stacks, config->stack_size, !(config->disabled & RLN_FEATURE_GUARD));
@@ -52,6 +59,7 @@ int rln_exec_init(struct rln_exec *x, const struct rln_exec_config *config)
 void rln_exec_fini(struct rln_exec *x)
 {
 	rln_waker_drop_inbox(x);
+	rln_timer_cancel(x, &x->pool_timer);
 	rln_fiber_thread_fini(&x->thread);
 	rln_stack_pool_free(x->stacks);
 	rln_slab_fini(&x->handles);

@@ -29,6 +29,7 @@
 struct ringline_task;
 struct rln_io;
 struct rln_msg;
+struct rln_pool;
 struct rln_worker;
 
 /* Work put off to the end of the turn, after which it is off the list. */
@@ -46,6 +47,7 @@ struct rln_exec_config {
 	uint32_t inbox_limit;             /* messages under way from other threads; 0: no limit */
 	uint32_t budget;                  /* tasks per turn; 0: default */
 	uint32_t disabled;                /* enum rln_feature */
+	struct rln_pool *pool;            /* of the runtime; NULL: there are no blocking jobs */
 };
 
 struct rln_exec {
@@ -66,6 +68,10 @@ struct rln_exec {
 	struct rln_slab scopes;           /* struct ringline_scope */
 	struct rln_slab handles;          /* struct ringline_op */
 	struct rln_scope root;            /* of all tasks without a parent */
+	struct rln_pool *pool;
+	struct rln_list staged;           /* rln_job.link: handed over to the pool at the end of the turn, by `flush` */
+	struct rln_deferred flush;
+	struct rln_timer pool_timer;
 	struct rln_stats stats;
 	struct rln_io *io;                /* connections and listeners of this worker (layer 4) */
 	struct rln_worker *worker;        /* the thread it runs on (layer 5) */
@@ -74,6 +80,8 @@ struct rln_exec {
 	struct rln_mpsc inbox rln_aligned(64);
 	_Atomic uint32_t inbox_len;
 	_Atomic uint32_t sleep_state;     /* enum rln_sleep_state (waker.h) */
+	_Atomic uint32_t visitors;        /* other threads between rln_exec_enter() and rln_exec_leave() */
+	_Atomic bool closed;              /* nobody may enter */
 };
 
 /* The executor of this thread, NULL on a thread that is no worker. A static TLS slot: one load. */

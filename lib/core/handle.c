@@ -62,6 +62,12 @@ void rln_handle_free(struct ringline_op *h)
 	rln_slab_free(&rln_exec_current->handles, h);
 }
 
+void rln_handle_drop(struct ringline_op *h)
+{
+	rln_handle_done(h, -ECANCELED);
+	rln_handle_free(h);
+}
+
 void rln_handles_cancel(struct rln_scope *s)
 {
 	struct rln_list *it;
@@ -83,7 +89,7 @@ void rln_handles_dispose(struct rln_scope *s)
 		struct ringline_op *h = rln_list_entry(node, struct ringline_op, scope_link);
 
 		if (h->kind->dispose)
-			h->kind->dispose(h, h->result);
+			h->kind->dispose(h);
 		rln_handle_free(h);
 	}
 }
@@ -171,6 +177,8 @@ static int64_t take_result(struct ringline_op *h)
 	struct rln_scope *s = h->scope;
 	int64_t result = h->result;
 
+	if (h->kind->take)
+		h->kind->take(h);
 	rln_handle_free(h);
 	scope_pending_drop(s);
 	return result;

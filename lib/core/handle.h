@@ -2,7 +2,7 @@
 /*
  * Op handles: what a ..._begin() call gives to a task.
  *
- * A handle stands for one piece of work (a backend operation, a timer, later a pool job) and has one result. What differs
+ * A handle stands for one piece of work (a backend operation, a timer, a pool job) and has one result. What differs
  * between kinds is how to cancel the work and how to give back a result that nobody took.
  *
  *     rln_handle_new() -> PENDING --rln_handle_done()--> DONE --await, result, scope close--> slot free
@@ -17,15 +17,18 @@
 #include "base/list.h"
 #include "base/slab.h"
 #include "core/op.h"
+#include "core/pool.h"
 #include "core/timer.h"
 #include "core/wait.h"
 #include "ringline/op.h"
 
+struct rln_detached_job;
 struct rln_scope;
 
 struct rln_handle_kind {
-	void (*cancel)(struct ringline_op *h);                    /* asks for an early end; rln_handle_done() still comes */
-	void (*dispose)(struct ringline_op *h, int64_t result);   /* NULL: a result holds nothing */
+	void (*cancel)(struct ringline_op *h);    /* asks for an early end; rln_handle_done() comes, now or later */
+	void (*take)(struct ringline_op *h);      /* hands what the result holds to the caller; NULL: it holds nothing */
+	void (*dispose)(struct ringline_op *h);   /* gives back what the result holds; NULL: as above */
 };
 
 struct ringline_op {
@@ -39,6 +42,8 @@ struct ringline_op {
 	union {
 		struct rln_op op;
 		struct rln_timer timer;
+		struct rln_job job;
+		struct rln_detached_job *detached;
 	} work;
 };
 
@@ -61,6 +66,9 @@ static inline bool rln_handle_pending(const struct ringline_op *h)
 
 /* Frees a handle that is done and not claimed. */
 void rln_handle_free(struct ringline_op *h);
+
+/* Frees one whose work could not be begun. */
+void rln_handle_drop(struct ringline_op *h);
 
 /* Cancels all handles of a scope that are pending. */
 void rln_handles_cancel(struct rln_scope *s);

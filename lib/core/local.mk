@@ -3,6 +3,7 @@
 
 core_sources = \
 	lib/core/backend.h \
+	lib/core/blocking.c \
 	lib/core/buf.h \
 	lib/core/executor.c \
 	lib/core/executor.h \
@@ -11,6 +12,8 @@ core_sources = \
 	lib/core/join.c \
 	lib/core/op.c \
 	lib/core/op.h \
+	lib/core/pool.c \
+	lib/core/pool.h \
 	lib/core/scope.c \
 	lib/core/scope.h \
 	lib/core/sleep.c \

@@ -95,8 +95,7 @@ int ringline_sleep_begin(struct ringline_op **ret, uint64_t ns)
 	rln_timer_init(&h->work.timer, sleep_op_fire);
 	r = rln_timer_arm(x, &h->work.timer, rln_time_add(rln_clock_now(x->clock), ns));
 	if (r < 0) {
-		rln_handle_done(h, r);
-		rln_handle_free(h);
+		rln_handle_drop(h);
 		return r;
 	}
 	*ret = h;

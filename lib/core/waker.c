@@ -14,6 +14,7 @@
  * it or the next w2 does. NOTIFIED makes the posters after the first save their system call.
  */
 #include <errno.h>
+#include <sched.h>
 
 #include "core/backend.h"
 #include "core/task.h"
@@ -51,6 +52,32 @@ int rln_exec_post(struct rln_exec *x, struct rln_msg *m, bool urgent)
 	if (atomic_exchange(&x->sleep_state, RLN_NOTIFIED) == RLN_ASLEEP)
 		x->backend->ops->wake(x->backend);
 	return 0;
+}
+
+bool rln_exec_enter(struct rln_exec *x)
+{
+	atomic_fetch_add(&x->visitors, 1);
+	if (!atomic_load(&x->closed))
+		return true;
+	atomic_fetch_sub(&x->visitors, 1);
+	return false;
+}
+
+void rln_exec_leave(struct rln_exec *x)
+{
+	atomic_fetch_sub(&x->visitors, 1);
+}
+
+void rln_exec_open_door(struct rln_exec *x)
+{
+	atomic_store(&x->closed, false);
+}
+
+void rln_exec_shut_door(struct rln_exec *x)
+{
+	atomic_store(&x->closed, true);
+	while (atomic_load(&x->visitors))
+		sched_yield();
 }
 
 bool rln_waker_may_sleep(struct rln_exec *x)

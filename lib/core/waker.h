@@ -35,6 +35,18 @@ void rln_task_wake_id(struct rln_exec *x, uint64_t id);
  */
 int rln_exec_post(struct rln_exec *x, struct rln_msg *m, bool urgent) rln_must_check;
 
+/*
+ * The door through which other threads come to an executor. An entry that succeeds keeps the executor from closing until
+ * the matching leave: what was posted in between is delivered or dropped by the executor itself, and never lands in freed
+ * memory. Any thread, also in a signal handler.
+ */
+bool rln_exec_enter(struct rln_exec *x) rln_must_check;
+void rln_exec_leave(struct rln_exec *x);
+
+/* The owner's side: lets others in; lets nobody in any more, and waits until those who are have left. */
+void rln_exec_open_door(struct rln_exec *x);
+void rln_exec_shut_door(struct rln_exec *x);
+
 /* The executor's side. */
 bool rln_waker_may_sleep(struct rln_exec *x);
 void rln_waker_awake(struct rln_exec *x);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Reading the configuration; config.h. */
 #include <errno.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "base/mem.h"
@@ -18,6 +19,11 @@
 #define DEFAULT_INBOX        65536u
 #define DEFAULT_INPUT_LIMIT  (UINT64_C(1) << 20)
 #define DEFAULT_DRAIN        (10 * RLN_NSEC_PER_SEC)
+#define MAX_JOBS             4096u
+#define DEFAULT_DNS_JOBS     8u
+#define DEFAULT_JOB_QUEUE    1024u
+#define DEFAULT_JOB_IDLE     (10 * RLN_NSEC_PER_SEC)
+#define JOB_STALL            (100 * RLN_NSEC_PER_MSEC)
 #define DEFAULT_CLOSE        (30 * RLN_NSEC_PER_SEC)
 
 static bool valid(const struct ringline_config *c)
@@ -26,12 +32,21 @@ static bool valid(const struct ringline_config *c)
 	       c->workers <= MAX_WORKERS && c->submission_entries <= MAX_RING_ENTRIES &&
 	       c->completion_entries <= 2 * MAX_RING_ENTRIES &&
 	       (!c->completion_entries || c->completion_entries >= c->submission_entries) && c->receive_buffers <= MAX_BUFFERS &&
-	       c->receive_buffer_size <= MAX_BUFFER_SIZE && c->stack_size <= MAX_STACK_SIZE;
+	       c->receive_buffer_size <= MAX_BUFFER_SIZE && c->stack_size <= MAX_STACK_SIZE &&
+	       c->blocking_threads <= MAX_JOBS && c->blocking_io_threads <= MAX_JOBS && c->blocking_dns_threads <= MAX_JOBS;
 }
 
 static uint64_t or_default(uint64_t value, uint64_t fallback)
 {
 	return value ? value : fallback;
+}
+
+/* Disks and most services take a few requests per processor before more at once only wait elsewhere. */
+static uint32_t default_jobs(void)
+{
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+
+	return (uint32_t)rln_max(4L, rln_min(4 * cpus, 64L));
 }
 
 static void fill(struct rln_config *ret, const struct ringline_config *c)
@@ -55,6 +70,16 @@ static void fill(struct rln_config *ret, const struct ringline_config *c)
 			.buf_count = c->receive_buffers,
 			.buf_size = c->receive_buffer_size,
 			.buf_limit = c->receive_buffer_limit,
+		},
+		.pool = {
+			.limit = {
+				[RLN_JOB_BULK] = c->blocking_threads ? c->blocking_threads : default_jobs(),
+				[RLN_JOB_IO] = c->blocking_io_threads ? c->blocking_io_threads : default_jobs(),
+				[RLN_JOB_DNS] = (uint32_t)or_default(c->blocking_dns_threads, DEFAULT_DNS_JOBS),
+			},
+			.queue_limit = (uint32_t)or_default(c->blocking_queue, DEFAULT_JOB_QUEUE),
+			.idle = or_default(c->blocking_idle, DEFAULT_JOB_IDLE),
+			.stall = JOB_STALL,
 		},
 		.io = {
 			.max_connections = c->max_connections,

@@ -5,6 +5,7 @@
 
 #include "core/backend.h"
 #include "core/executor.h"
+#include "core/pool.h"
 #include "io/io.h"
 #include "ringline/runtime.h"
 
@@ -16,6 +17,7 @@ struct rln_config {
 	struct rln_exec_config exec;
 	struct rln_backend_config io_backend;
 	struct rln_io_config io;
+	struct rln_pool_config pool;
 };
 
 /* 0, -EINVAL, -E2BIG. Installs the log callback if there is one. */

@@ -120,6 +120,7 @@ static int run_here(struct ringline_runtime *rt, struct main_task *m)
 	if (r == 0)
 		r = rln_worker_loop(w);
 	rln_runtime_end_worker(w, r);
+	rln_pool_stop(&rt->pool);
 	atomic_store(&rt->state, RLN_RUNTIME_JOINED);
 	return r;
 }

@@ -20,6 +20,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "core/task.h"
+#include "core/waker.h"
 #include "ringline/common.h"
 #include "ringline/scope.h"
 #include "runtime/runtime.h"
@@ -35,10 +36,13 @@ int ringline_runtime_new(struct ringline_runtime **ret, const struct ringline_co
 	if (!rt)
 		return -ENOMEM;
 	r = rln_config_read(&rt->config, config);
+	if (r == 0)
+		r = rln_pool_init(&rt->pool, &rt->config.pool);
 	if (r < 0) {
 		rln_mem_free(rt);
 		return r;
 	}
+	rt->config.exec.pool = &rt->pool;
 	rln_list_init(&rt->listens);
 	rln_list_init(&rt->on_start);
 	rln_topology_read(&rt->topology);
@@ -66,6 +70,8 @@ int ringline_runtime_free(struct ringline_runtime *rt)
 		return 0;
 	state = atomic_load(&rt->state);
 	if (state == RLN_RUNTIME_STARTING || state == RLN_RUNTIME_STARTED || atomic_load(&rt->broken))
+		return -EBUSY;
+	if (rln_pool_fini(&rt->pool) < 0)
 		return -EBUSY;
 	rln_listens_free(rt);
 	free_on_start(rt);
@@ -148,7 +154,7 @@ int rln_runtime_prepare(struct ringline_runtime *rt)
 		rt->workers[i].rt = rt;
 		rt->workers[i].index = i;
 		rt->workers[i].cpu = rt->topology.ncpus ? rt->topology.cpu[i % rt->topology.ncpus] : -1;
-		atomic_store(&rt->workers[i].closed, true);
+		atomic_store(&rt->workers[i].exec.closed, true);
 	}
 	rt->done_fd = rln_fault(RLN_FAULT_EVENTFD) ? -1 : eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (rt->done_fd < 0) {
@@ -181,9 +187,9 @@ void rln_runtime_stop(struct ringline_runtime *rt, enum rln_stop level)
 	for (i = 0; i < rt->nworkers; i++) {
 		struct rln_worker *w = &rt->workers[i];
 
-		if (rln_worker_enter(w)) {
+		if (rln_exec_enter(&w->exec)) {
 			w->exec.backend->ops->wake(w->exec.backend);
-			rln_worker_leave(w);
+			rln_exec_leave(&w->exec);
 		}
 	}
 }
@@ -419,6 +425,7 @@ int ringline_runtime_join(struct ringline_runtime *rt)
 	if (atomic_load(&rt->state) != RLN_RUNTIME_STARTED)
 		return -ENOTCONN;
 	join_threads(rt);
+	rln_pool_stop(&rt->pool);
 	rln_listens_free(rt);
 	atomic_store(&rt->state, RLN_RUNTIME_JOINED);
 	return atomic_load(&rt->result);

@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 
 #include "base/list.h"
+#include "core/pool.h"
 #include "io/addr.h"
 #include "runtime/config.h"
 #include "runtime/topology.h"
@@ -46,6 +47,7 @@ struct ringline_runtime {
 	char reason[256];
 	bool may_fall_back;
 
+	struct rln_pool pool;
 	struct rln_list listens;
 	struct rln_list on_start;
 

@@ -36,10 +36,10 @@ static int post(struct rln_worker *w, struct spawn_msg *s)
 {
 	int r;
 
-	if (!rln_worker_enter(w))
+	if (!rln_exec_enter(&w->exec))
 		return -ESHUTDOWN;
 	r = atomic_load(&w->rt->stop) == RLN_RUN ? rln_exec_post(&w->exec, &s->msg, false) : -ESHUTDOWN;
-	rln_worker_leave(w);
+	rln_exec_leave(&w->exec);
 	return r;
 }
 

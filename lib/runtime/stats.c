@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "base/sized.h"
+#include "core/waker.h"
+#include "ringline/blocking.h"
 #include "ringline/stats.h"
 #include "runtime/runtime.h"
 
@@ -70,12 +72,12 @@ static void read_backend(struct ringline_worker_stats *out, const struct rln_bac
 /* The backend's counters while there is a backend, what they were in the end afterwards. */
 static void read_backend_of(struct ringline_worker_stats *out, struct rln_worker *w)
 {
-	if (!rln_worker_enter(w)) {
+	if (!rln_exec_enter(&w->exec)) {
 		read_backend(out, &w->final);
 		return;
 	}
 	read_backend(out, &w->exec.backend->stats);
-	rln_worker_leave(w);
+	rln_exec_leave(&w->exec);
 }
 
 int ringline_worker_stats(const struct ringline_runtime *rt, uint32_t worker, struct ringline_worker_stats *stats)
@@ -140,4 +142,30 @@ int ringline_worker_op_count(const struct ringline_runtime *rt, uint32_t worker,
 		return -ENOENT;
 	*count = rln_stat_get(&w->exec.stats.completions[opcode][e]);
 	return 0;
+}
+
+int ringline_blocking_stats(const struct ringline_runtime *rt, uint32_t job_class, struct ringline_blocking_stats *stats)
+{
+	struct ringline_blocking_stats out = { .size = sizeof(out) };
+	const struct rln_pool_class *c;
+	const struct rln_pool *p;
+
+	if (!stats || job_class >= RLN_JOB_CLASSES)
+		return -EINVAL;
+	if (!rt && !rln_exec_get(__func__))
+		return -EPERM;
+	p = rt ? &rt->pool : rln_exec_current->pool;
+	c = &p->class[job_class];
+	out.submitted = rln_stat_get(&c->stats.submitted);
+	out.completed = rln_stat_get(&c->stats.completed);
+	out.cancelled = rln_stat_get(&c->stats.withdrawn);
+	out.refused = rln_stat_get(&c->stats.refused);
+	out.abandoned = rln_stat_get(&c->stats.abandoned);
+	out.stuck = rln_stat_get(&c->stats.stuck);
+	out.grown = rln_stat_get(&c->stats.grown);
+	out.queued = atomic_load_explicit((_Atomic uint32_t *)&c->queued, memory_order_relaxed);
+	out.running = rln_stat_get(&c->stats.running);
+	out.threads = rln_stat_get(&p->threads_now);
+	out.threads_peak = rln_stat_get(&p->threads_peak);
+	return rln_sized_out(stats, &out, sizeof(out));
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The life of a worker; worker.h draws it. */
 #include <errno.h>
-#include <sched.h>
 #include <string.h>
 
 #include "base/log.h"
@@ -31,8 +30,7 @@ int rln_worker_open(struct rln_worker *w)
 	w->exec.worker = w;
 	w->stopping = RLN_RUN;
 	rln_timer_init(&w->drain_timer, drain_over);
-	atomic_store(&w->visitors, 0);
-	atomic_store(&w->closed, false);
+	rln_exec_open_door(&w->exec);
 	return 0;
 }
 
@@ -50,9 +48,7 @@ static void keep_stats(struct rln_worker *w)
 static void shut_door(struct rln_worker *w)
 {
 	keep_stats(w);
-	atomic_store(&w->closed, true);
-	while (atomic_load(&w->visitors))
-		sched_yield();
+	rln_exec_shut_door(&w->exec);
 }
 
 void rln_worker_abandon(struct rln_worker *w)
@@ -71,20 +67,6 @@ void rln_worker_close(struct rln_worker *w)
 	rln_io_fini(&w->io);
 	rln_exec_fini(&w->exec);
 	rln_exec_bind(NULL);
-}
-
-bool rln_worker_enter(struct rln_worker *w)
-{
-	atomic_fetch_add(&w->visitors, 1);
-	if (!atomic_load(&w->closed))
-		return true;
-	atomic_fetch_sub(&w->visitors, 1);
-	return false;
-}
-
-void rln_worker_leave(struct rln_worker *w)
-{
-	atomic_fetch_sub(&w->visitors, 1);
 }
 
 static void force(struct rln_worker *w)

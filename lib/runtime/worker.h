@@ -10,8 +10,7 @@
  *
  *     RUN --drain--> listeners closed, tasks cut --drain timeout, or force--> shields down, connections aborted
  *
- * Other threads reach a worker between rln_worker_enter() and rln_worker_leave() only: an entry that succeeds keeps the
- * worker from closing, so what was posted is delivered or dropped by the worker itself and never into freed memory.
+ * Other threads reach a worker through the door of its executor only (core/waker.h).
  */
 #ifndef RLN_RUNTIME_WORKER_H
 #define RLN_RUNTIME_WORKER_H
@@ -41,9 +40,6 @@ struct rln_worker {
 	struct rln_timer drain_timer;
 	enum rln_stop stopping;           /* how far this worker has got */
 	struct rln_backend_stats final;   /* the backend's counters when it was closed */
-
-	_Atomic uint32_t visitors;        /* other threads between enter and leave */
-	_Atomic bool closed;              /* nobody may enter any more */
 };
 
 /* Everything a worker needs, on the calling thread. On failure nothing is left. */
@@ -59,9 +55,5 @@ void rln_worker_close(struct rln_worker *w);
  * nothing is freed, and neither can the runtime be.
  */
 void rln_worker_abandon(struct rln_worker *w);
-
-/* Any thread, also in a signal handler. False if the worker is closed. */
-bool rln_worker_enter(struct rln_worker *w) rln_must_check;
-void rln_worker_leave(struct rln_worker *w);
 
 #endif

@@ -1,0 +1,541 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The blocking pool; pool.h tells the idea and draws the states.
+ *
+ * Why no job is left lying: "help is wanted" means that a class has a job and room to run it, while no thread is searching.
+ * The condition can only come true when jobs are queued, when a search ends, when a limit grows, or when a job ends; each
+ * of these looks at it under the lock, and the last one takes the job itself.
+ *
+ * A thread sleeps on a word of its own. It is taken off the idle list before it is woken, under the lock, so one wake is
+ * one thread; and the last to have gone idle is the first to be woken, so that the others get to end.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+
+#include "base/fault.h"
+#include "base/futex.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "core/executor.h"
+#include "core/pool.h"
+
+struct rln_pool_thread {
+	struct rln_list link;             /* rln_pool.idle or rln_pool.gone */
+	struct rln_pool *pool;
+	pthread_t id;
+	_Atomic uint32_t woken;
+};
+
+/* What is to be done once the lock is released. */
+struct help {
+	struct rln_pool_thread *wake;
+	bool start;
+};
+
+static __thread struct rln_pool_thread *here;
+
+bool rln_pool_here(void)
+{
+	return here != NULL;
+}
+
+/* Under the lock: choosing */
+
+static struct rln_list *first_job(struct rln_pool_class *c)
+{
+	int i;
+
+	for (i = 0; i < RLN_JOB_PRIORITIES; i++)
+		if (!rln_list_empty(&c->queue[i]))
+			return &c->queue[i];
+	return NULL;
+}
+
+static bool takeable(struct rln_pool_class *c)
+{
+	return c->running < c->allowed && first_job(c);
+}
+
+static void count_running(struct rln_pool *p, struct rln_pool_class *c, int by)
+{
+	c->running += (uint32_t)by;
+	p->busy += (uint32_t)by;
+	atomic_store_explicit(&c->stats.running, c->running, memory_order_relaxed);
+}
+
+/* Takes the next job, of the class with the smallest share of its limit in use; NULL if there is none. */
+static struct rln_job *take(struct rln_pool *p)
+{
+	struct rln_pool_class *best = NULL;
+	struct rln_job *job;
+	int i;
+
+	for (i = 0; i < RLN_JOB_CLASSES; i++) {
+		struct rln_pool_class *c = &p->class[i];
+
+		if (takeable(c) && (!best || (uint64_t)c->running * best->limit < (uint64_t)best->running * c->limit))
+			best = c;
+	}
+	if (!best)
+		return NULL;
+	job = rln_list_entry(rln_list_pop(first_job(best)), struct rln_job, link);
+	atomic_store_explicit(&job->state, RLN_JOB_RUNNING, memory_order_relaxed);
+	atomic_fetch_sub_explicit(&best->queued, 1, memory_order_relaxed);
+	best->taken++;
+	count_running(p, best, 1);
+	return job;
+}
+
+static uint32_t threads_allowed(const struct rln_pool *p)
+{
+	uint32_t n = 0;
+	int i;
+
+	for (i = 0; i < RLN_JOB_CLASSES; i++)
+		n += p->class[i].allowed;
+	return n;
+}
+
+static bool help_wanted(struct rln_pool *p)
+{
+	int i;
+
+	for (i = 0; !p->searching && i < RLN_JOB_CLASSES; i++)
+		if (takeable(&p->class[i]))
+			return true;
+	return false;
+}
+
+static void count_threads(struct rln_pool *p, int by)
+{
+	p->threads += (uint32_t)by;
+	atomic_store_explicit(&p->threads_now, p->threads, memory_order_relaxed);
+	if (p->threads > rln_stat_get(&p->threads_peak))
+		atomic_store_explicit(&p->threads_peak, p->threads, memory_order_relaxed);
+}
+
+/* Sends for a thread if one is needed. */
+static struct help send_for_help(struct rln_pool *p)
+{
+	struct help h = { NULL, false };
+	struct rln_list *node;
+
+	if (!help_wanted(p))
+		return h;
+	node = rln_list_pop(&p->idle);
+	if (node) {
+		h.wake = rln_list_entry(node, struct rln_pool_thread, link);
+		atomic_store_explicit(&h.wake->woken, 1, memory_order_relaxed);
+	} else if (p->threads < threads_allowed(p)) {
+		count_threads(p, 1);
+		h.start = true;
+	} else {
+		return h;
+	}
+	p->searching++;
+	return h;
+}
+
+/* Ends */
+
+static void deliver(struct rln_msg *m, struct rln_exec *x)
+{
+	struct rln_job *job = rln_container_of(m, struct rln_job, msg);
+
+	if (x)
+		job->done(job);
+}
+
+/*
+ * The result goes to the worker. It cannot end before the message is delivered, since a task waits for it; the door keeps it
+ * there until the wake is over, too. An abandoned job has no worker any more. Returns whether it was one.
+ */
+static bool finish(struct rln_job *job, int result)
+{
+	uint8_t running = RLN_JOB_RUNNING;
+	struct rln_exec *x = job->exec;
+
+	job->result = result;
+	if (!atomic_compare_exchange_strong(&job->state, &running, RLN_JOB_ENDED)) {
+		job->lost(job);
+		return true;
+	}
+	if (!rln_exec_enter(x))
+		return false;             /* its backend broke, and it was left as it is */
+	if (rln_exec_post(x, &job->msg, true) < 0)
+		__builtin_unreachable();  /* urgent messages are never refused */
+	rln_exec_leave(x);
+	return false;
+}
+
+/* Threads */
+
+static void *thread_main(void *arg);
+
+static int start_thread(struct rln_pool *p)
+{
+	struct rln_pool_thread *t = rln_mem_zalloc(sizeof(*t));
+	int r = rln_fault(RLN_FAULT_THREAD);
+	sigset_t all;
+	sigset_t old;
+
+	if (!t)
+		return -ENOMEM;
+	t->pool = p;
+	rln_list_init(&t->link);
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	if (!r)
+		r = pthread_create(&t->id, NULL, thread_main, t);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	if (r)
+		rln_mem_free(t);
+	return -r;
+}
+
+/* Without a single thread nobody would ever come for the jobs: they fail. */
+static void fail_all(struct rln_pool *p, int error)
+{
+	struct rln_list failed;
+	struct rln_list *node;
+	int i;
+
+	rln_list_init(&failed);
+	pthread_mutex_lock(&p->lock);
+	p->searching--;
+	count_threads(p, -1);
+	for (i = 0; i < RLN_JOB_CLASSES * RLN_JOB_PRIORITIES && !p->threads; i++) {
+		struct rln_pool_class *c = &p->class[i / RLN_JOB_PRIORITIES];
+		struct rln_list *queue = &c->queue[i % RLN_JOB_PRIORITIES];
+
+		rln_list_for_each (node, queue) {
+			atomic_store(&rln_list_entry(node, struct rln_job, link)->state, RLN_JOB_RUNNING);
+			atomic_fetch_sub_explicit(&c->queued, 1, memory_order_relaxed);
+		}
+		rln_list_splice_tail(&failed, queue);
+	}
+	pthread_mutex_unlock(&p->lock);
+	while ((node = rln_list_pop(&failed)))
+		finish(rln_list_entry(node, struct rln_job, link), error);
+}
+
+/* What send_for_help() decided, without the lock. */
+static void give_help(struct rln_pool *p, struct help h)
+{
+	int r;
+
+	if (h.wake)
+		rln_futex_wake_one(&h.wake->woken);
+	if (!h.start)
+		return;
+	r = start_thread(p);
+	if (r == 0)
+		return;
+	rln_log(RLN_LOG_WARNING, "blocking pool: no thread could be started: error %d", -r);
+	fail_all(p, r);
+}
+
+/* Sleeps on the idle list. False: nobody wanted anything, and the thread is to end. Lock held before and after. */
+static bool idle(struct rln_pool *p, struct rln_pool_thread *t)
+{
+	uint64_t deadline = rln_time_add(rln_clock_now(&rln_clock_real), p->config.idle);
+
+	atomic_store_explicit(&t->woken, 0, memory_order_relaxed);
+	rln_list_add_head(&p->idle, &t->link);
+	pthread_mutex_unlock(&p->lock);
+	while (!atomic_load_explicit(&t->woken, memory_order_relaxed) && rln_clock_now(&rln_clock_real) < deadline)
+		rln_futex_wait(&t->woken, 0, deadline);
+	pthread_mutex_lock(&p->lock);
+	if (atomic_load_explicit(&t->woken, memory_order_relaxed))
+		return true;
+	rln_list_del(&t->link);
+	return false;
+}
+
+/* After a job: lets go of growth that is no longer needed. */
+static void end_job(struct rln_pool *p, struct rln_pool_class *c)
+{
+	count_running(p, c, -1);
+	rln_stat_add(&c->stats.completed, 1);
+	if (c->allowed > c->limit && !first_job(c))
+		c->allowed = rln_max(c->limit, c->running);
+}
+
+/* Joins the threads that have ended. Lock held before and after, not during. */
+static void reap(struct rln_pool *p)
+{
+	struct rln_list *node;
+
+	while ((node = rln_list_pop(&p->gone))) {
+		struct rln_pool_thread *t = rln_list_entry(node, struct rln_pool_thread, link);
+
+		pthread_mutex_unlock(&p->lock);
+		pthread_join(t->id, NULL);
+		rln_mem_free(t);
+		pthread_mutex_lock(&p->lock);
+	}
+}
+
+static void work(struct rln_pool *p, struct rln_job *job)
+{
+	struct rln_pool_class *c = &p->class[job->job_class];
+	struct help h = send_for_help(p);
+	bool was_lost;
+
+	pthread_mutex_unlock(&p->lock);
+	give_help(p, h);
+	was_lost = finish(job, job->fn(job->arg));
+	pthread_mutex_lock(&p->lock);
+	end_job(p, c);
+	if (was_lost)
+		rln_stat_add(&c->stats.stuck, UINT64_MAX);
+}
+
+static void *thread_main(void *arg)
+{
+	struct rln_pool_thread *t = arg;
+	struct rln_pool *p = t->pool;
+	bool fetched = true;              /* someone sent for it, and counts it as searching */
+	struct rln_job *job;
+
+	here = t;
+	pthread_setname_np(pthread_self(), "ringline-pool");
+	pthread_mutex_lock(&p->lock);
+	for (;;) {
+		job = take(p);
+		if (fetched)
+			p->searching--;
+		fetched = false;
+		if (job)
+			work(p, job);
+		else if (p->stopping || !(fetched = idle(p, t)))
+			break;
+	}
+	reap(p);
+	rln_list_add_tail(&p->gone, &t->link);
+	count_threads(p, -1);
+	pthread_cond_signal(&p->changed);
+	pthread_mutex_unlock(&p->lock);
+	return NULL;
+}
+
+/* The pool as a whole */
+
+int rln_pool_init(struct rln_pool *p, const struct rln_pool_config *config)
+{
+	int i;
+	int k;
+
+	memset(p, 0, sizeof(*p));
+	p->config = *config;
+	rln_list_init(&p->idle);
+	rln_list_init(&p->gone);
+	for (i = 0; i < RLN_JOB_CLASSES; i++) {
+		p->class[i].limit = config->limit[i];
+		p->class[i].allowed = config->limit[i];
+		for (k = 0; k < RLN_JOB_PRIORITIES; k++)
+			rln_list_init(&p->class[i].queue[k]);
+	}
+	if (pthread_mutex_init(&p->lock, NULL))
+		return -ENOMEM;
+	if (pthread_cond_init(&p->changed, NULL)) {
+		pthread_mutex_destroy(&p->lock);
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+void rln_pool_stop(struct rln_pool *p)
+{
+	struct rln_list *node;
+
+	pthread_mutex_lock(&p->lock);
+	p->stopping = true;
+	while ((node = rln_list_pop(&p->idle))) {
+		struct rln_pool_thread *t = rln_list_entry(node, struct rln_pool_thread, link);
+
+		p->searching++;
+		atomic_store_explicit(&t->woken, 1, memory_order_relaxed);
+		rln_futex_wake_one(&t->woken);
+	}
+	while (p->threads > p->busy)
+		pthread_cond_wait(&p->changed, &p->lock);
+	reap(p);
+	if (p->threads)
+		rln_log(RLN_LOG_WARNING, "blocking pool: %u abandoned jobs still run", p->threads);
+	pthread_mutex_unlock(&p->lock);
+}
+
+int rln_pool_fini(struct rln_pool *p)
+{
+	pthread_mutex_lock(&p->lock);
+	if (p->threads) {
+		pthread_mutex_unlock(&p->lock);
+		return -EBUSY;
+	}
+	reap(p);
+	pthread_mutex_unlock(&p->lock);
+	pthread_cond_destroy(&p->changed);
+	pthread_mutex_destroy(&p->lock);
+	return 0;
+}
+
+/* Jobs, on their worker */
+
+void rln_job_init(struct rln_job *job, int (*fn)(void *arg), void *arg, uint8_t job_class, uint8_t priority,
+                  void (*done)(struct rln_job *job))
+{
+	job->msg.deliver = deliver;
+	rln_list_init(&job->link);
+	job->exec = rln_exec_current;
+	job->fn = fn;
+	job->arg = arg;
+	job->result = 0;
+	job->job_class = job_class;
+	job->priority = priority;
+	atomic_init(&job->state, RLN_JOB_IDLE);
+	job->done = done;
+	job->lost = NULL;
+}
+
+int rln_job_submit(struct rln_job *job, bool patient)
+{
+	struct rln_exec *x = job->exec;
+	struct rln_pool_class *c = &x->pool->class[job->job_class];
+	uint32_t queued = atomic_fetch_add_explicit(&c->queued, 1, memory_order_relaxed);
+
+	if (!patient && queued >= x->pool->config.queue_limit) {
+		atomic_fetch_sub_explicit(&c->queued, 1, memory_order_relaxed);
+		atomic_fetch_add_explicit(&c->stats.refused, 1, memory_order_relaxed);
+		return -EAGAIN;
+	}
+	atomic_store_explicit(&job->state, RLN_JOB_STAGED, memory_order_relaxed);
+	rln_list_add_tail(&x->staged, &job->link);
+	rln_exec_defer(x, &x->flush);
+	return 0;
+}
+
+/* A class that has jobs and no room for them is looked at until it has not. */
+static void watch(struct rln_exec *x)
+{
+	struct rln_pool *p = x->pool;
+
+	if (rln_timer_armed(&x->pool_timer))
+		return;
+	/* without memory for the timer the next submission tries again */
+	(void)!rln_timer_arm(x, &x->pool_timer, rln_time_add(rln_clock_now(x->clock), p->config.stall));
+}
+
+static bool crowded(struct rln_pool_class *c)
+{
+	return c->running >= c->allowed && first_job(c);
+}
+
+static bool any_crowded(struct rln_pool *p)
+{
+	int i;
+
+	for (i = 0; i < RLN_JOB_CLASSES; i++)
+		if (crowded(&p->class[i]))
+			return true;
+	return false;
+}
+
+void rln_pool_flush(struct rln_deferred *d)
+{
+	struct rln_exec *x = rln_container_of(d, struct rln_exec, flush);
+	struct rln_pool *p = x->pool;
+	struct rln_list *node;
+	struct help h;
+	bool late;
+
+	pthread_mutex_lock(&p->lock);
+	while ((node = rln_list_pop(&x->staged))) {
+		struct rln_job *job = rln_list_entry(node, struct rln_job, link);
+		struct rln_pool_class *c = &p->class[job->job_class];
+
+		atomic_store_explicit(&job->state, RLN_JOB_QUEUED, memory_order_relaxed);
+		rln_list_add_tail(&c->queue[job->priority], &job->link);
+		rln_stat_add(&c->stats.submitted, 1);
+	}
+	h = send_for_help(p);
+	late = any_crowded(p);
+	pthread_mutex_unlock(&p->lock);
+	give_help(p, h);
+	if (late)
+		watch(x);
+}
+
+/* One thread more for a class that has not taken a job since the last look, which was long enough ago. */
+static void grow(struct rln_pool *p, struct rln_pool_class *c, uint64_t now)
+{
+	bool stalled = crowded(c) && c->taken == c->taken_before;
+
+	if (now - c->looked_at < p->config.stall)
+		return;           /* another worker has just looked */
+	c->looked_at = now;
+	c->taken_before = c->taken;
+	if (!stalled || c->allowed - c->limit >= RLN_POOL_GROWTH_MAX)
+		return;
+	c->allowed++;
+	rln_stat_add(&c->stats.grown, 1);
+}
+
+void rln_pool_look(struct rln_timer *t)
+{
+	struct rln_exec *x = rln_container_of(t, struct rln_exec, pool_timer);
+	struct rln_pool *p = x->pool;
+	struct help h;
+	bool late;
+	int i;
+
+	pthread_mutex_lock(&p->lock);
+	for (i = 0; i < RLN_JOB_CLASSES; i++)
+		grow(p, &p->class[i], x->now);
+	h = send_for_help(p);
+	late = any_crowded(p);
+	pthread_mutex_unlock(&p->lock);
+	give_help(p, h);
+	if (late)
+		watch(x);
+}
+
+bool rln_job_withdraw(struct rln_job *job)
+{
+	struct rln_pool *p = job->exec->pool;
+	struct rln_pool_class *c = &p->class[job->job_class];
+	bool idle_again;
+
+	pthread_mutex_lock(&p->lock);
+	idle_again = atomic_load(&job->state) == RLN_JOB_QUEUED || atomic_load(&job->state) == RLN_JOB_STAGED;
+	if (idle_again) {
+		rln_list_del(&job->link);
+		atomic_store_explicit(&job->state, RLN_JOB_IDLE, memory_order_relaxed);
+		atomic_fetch_sub_explicit(&c->queued, 1, memory_order_relaxed);
+		rln_stat_add(&c->stats.withdrawn, 1);
+	}
+	pthread_mutex_unlock(&p->lock);
+	return idle_again;
+}
+
+static void count_lost(struct rln_pool *p, struct rln_pool_class *c, uint64_t by)
+{
+	pthread_mutex_lock(&p->lock);
+	rln_stat_add(&c->stats.abandoned, by);
+	rln_stat_add(&c->stats.stuck, by);
+	pthread_mutex_unlock(&p->lock);
+}
+
+bool rln_job_abandon(struct rln_job *job)
+{
+	struct rln_pool *p = job->exec->pool;
+	struct rln_pool_class *c = &p->class[job->job_class];
+	uint8_t running = RLN_JOB_RUNNING;
+
+	count_lost(p, c, 1);              /* first: the job may end, and be gone, right after the exchange */
+	if (atomic_compare_exchange_strong(&job->state, &running, RLN_JOB_LOST))
+		return true;
+	count_lost(p, c, UINT64_MAX);
+	return false;
+}
