@@ -186,6 +186,7 @@ tests_conformance_libconformance_la_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
 
 # A new one takes a line here and its two lines of flags below. The source is the program's name and .c.
 conformance_programs = \
+	tests/conformance/test-blocking \
 	tests/conformance/test-cancel \
 	tests/conformance/test-close \
 	tests/conformance/test-daemon \
@@ -195,6 +196,8 @@ conformance_programs = \
 	tests/conformance/test-stream \
 	$(NULL)
 
+tests_conformance_test_blocking_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
+tests_conformance_test_blocking_LDADD = $(CONFORMANCE_LIBS)
 tests_conformance_test_cancel_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
 tests_conformance_test_cancel_LDADD = $(CONFORMANCE_LIBS)
 tests_conformance_test_close_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)

@@ -6,6 +6,8 @@
  * The condition can only come true when jobs are queued, when a search ends, when a limit grows, or when a job ends; each
  * of these looks at it under the lock, and the last one takes the job itself.
  *
+ * A thread searches from when it is sent for, or its job has ended, until it has looked at the queues.
+ *
  * A thread sleeps on a word of its own. It is taken off the idle list before it is woken, under the lock, so one wake is
  * one thread; and the last to have gone idle is the first to be woken, so that the others get to end.
  */
@@ -101,7 +103,9 @@ static bool help_wanted(struct rln_pool *p)
 {
 	int i;
 
-	for (i = 0; !p->searching && i < RLN_JOB_CLASSES; i++)
+	if (atomic_load_explicit(&p->searching, memory_order_relaxed))
+		return false;
+	for (i = 0; i < RLN_JOB_CLASSES; i++)
 		if (takeable(&p->class[i]))
 			return true;
 	return false;
@@ -133,7 +137,7 @@ static struct help send_for_help(struct rln_pool *p)
 	} else {
 		return h;
 	}
-	p->searching++;
+	atomic_fetch_add_explicit(&p->searching, 1, memory_order_relaxed);
 	return h;
 }
 
@@ -147,26 +151,31 @@ static void deliver(struct rln_msg *m, struct rln_exec *x)
 		job->done(job);
 }
 
-/*
- * The result goes to the worker. It cannot end before the message is delivered, since a task waits for it; the door keeps it
- * there until the wake is over, too. An abandoned job has no worker any more. Returns whether it was one.
- */
-static bool finish(struct rln_job *job, int result)
+/* The job has a result. False: it was abandoned, and is gone. */
+static bool settle(struct rln_job *job, int result)
 {
 	uint8_t running = RLN_JOB_RUNNING;
-	struct rln_exec *x = job->exec;
 
 	job->result = result;
-	if (!atomic_compare_exchange_strong(&job->state, &running, RLN_JOB_ENDED)) {
-		job->lost(job);
+	if (atomic_compare_exchange_strong(&job->state, &running, RLN_JOB_ENDED))
 		return true;
-	}
+	job->lost(job);
+	return false;
+}
+
+/*
+ * Tells the worker. It cannot end before the message is delivered, since a task waits for it; the door keeps it there until
+ * the wake is over, too. One whose backend broke is closed and was left as it is.
+ */
+static void post(struct rln_job *job)
+{
+	struct rln_exec *x = job->exec;
+
 	if (!rln_exec_enter(x))
-		return false;             /* its backend broke, and it was left as it is */
+		return;
 	if (rln_exec_post(x, &job->msg, true) < 0)
 		__builtin_unreachable();  /* urgent messages are never refused */
 	rln_exec_leave(x);
-	return false;
 }
 
 /* Threads */
@@ -203,7 +212,7 @@ static void fail_all(struct rln_pool *p, int error)
 
 	rln_list_init(&failed);
 	pthread_mutex_lock(&p->lock);
-	p->searching--;
+	atomic_fetch_sub_explicit(&p->searching, 1, memory_order_relaxed);
 	count_threads(p, -1);
 	for (i = 0; i < RLN_JOB_CLASSES * RLN_JOB_PRIORITIES && !p->threads; i++) {
 		struct rln_pool_class *c = &p->class[i / RLN_JOB_PRIORITIES];
@@ -216,8 +225,12 @@ static void fail_all(struct rln_pool *p, int error)
 		rln_list_splice_tail(&failed, queue);
 	}
 	pthread_mutex_unlock(&p->lock);
-	while ((node = rln_list_pop(&failed)))
-		finish(rln_list_entry(node, struct rln_job, link), error);
+	while ((node = rln_list_pop(&failed))) {
+		struct rln_job *job = rln_list_entry(node, struct rln_job, link);
+
+		if (settle(job, error))
+			post(job);
+	}
 }
 
 /* What send_for_help() decided, without the lock. */
@@ -257,7 +270,6 @@ static bool idle(struct rln_pool *p, struct rln_pool_thread *t)
 static void end_job(struct rln_pool *p, struct rln_pool_class *c)
 {
 	count_running(p, c, -1);
-	rln_stat_add(&c->stats.completed, 1);
 	if (c->allowed > c->limit && !first_job(c))
 		c->allowed = rln_max(c->limit, c->running);
 }
@@ -277,18 +289,28 @@ static void reap(struct rln_pool *p)
 	}
 }
 
+/*
+ * Runs a job. When its result is told the thread counts as searching: whoever hands a job over then need not send for
+ * another one. Lock held before and after, not during.
+ */
 static void work(struct rln_pool *p, struct rln_job *job)
 {
 	struct rln_pool_class *c = &p->class[job->job_class];
 	struct help h = send_for_help(p);
-	bool was_lost;
+	bool waited_for;
+	int result;
 
 	pthread_mutex_unlock(&p->lock);
 	give_help(p, h);
-	was_lost = finish(job, job->fn(job->arg));
+	result = job->fn(job->arg);
+	atomic_fetch_add_explicit(&c->stats.completed, 1, memory_order_relaxed);
+	waited_for = settle(job, result);
+	atomic_fetch_add_explicit(&p->searching, 1, memory_order_relaxed);
+	if (waited_for)
+		post(job);
 	pthread_mutex_lock(&p->lock);
 	end_job(p, c);
-	if (was_lost)
+	if (!waited_for)
 		rln_stat_add(&c->stats.stuck, UINT64_MAX);
 }
 
@@ -296,7 +318,6 @@ static void *thread_main(void *arg)
 {
 	struct rln_pool_thread *t = arg;
 	struct rln_pool *p = t->pool;
-	bool fetched = true;              /* someone sent for it, and counts it as searching */
 	struct rln_job *job;
 
 	here = t;
@@ -304,12 +325,10 @@ static void *thread_main(void *arg)
 	pthread_mutex_lock(&p->lock);
 	for (;;) {
 		job = take(p);
-		if (fetched)
-			p->searching--;
-		fetched = false;
+		atomic_fetch_sub_explicit(&p->searching, 1, memory_order_relaxed);
 		if (job)
 			work(p, job);
-		else if (p->stopping || !(fetched = idle(p, t)))
+		else if (p->stopping || !idle(p, t))
 			break;
 	}
 	reap(p);
@@ -355,7 +374,7 @@ void rln_pool_stop(struct rln_pool *p)
 	while ((node = rln_list_pop(&p->idle))) {
 		struct rln_pool_thread *t = rln_list_entry(node, struct rln_pool_thread, link);
 
-		p->searching++;
+		atomic_fetch_add_explicit(&p->searching, 1, memory_order_relaxed);
 		atomic_store_explicit(&t->woken, 1, memory_order_relaxed);
 		rln_futex_wake_one(&t->woken);
 	}
@@ -410,6 +429,7 @@ int rln_job_submit(struct rln_job *job, bool patient)
 		atomic_fetch_add_explicit(&c->stats.refused, 1, memory_order_relaxed);
 		return -EAGAIN;
 	}
+	atomic_fetch_add_explicit(&c->stats.submitted, 1, memory_order_relaxed);
 	atomic_store_explicit(&job->state, RLN_JOB_STAGED, memory_order_relaxed);
 	rln_list_add_tail(&x->staged, &job->link);
 	rln_exec_defer(x, &x->flush);
@@ -457,7 +477,6 @@ void rln_pool_flush(struct rln_deferred *d)
 
 		atomic_store_explicit(&job->state, RLN_JOB_QUEUED, memory_order_relaxed);
 		rln_list_add_tail(&c->queue[job->priority], &job->link);
-		rln_stat_add(&c->stats.submitted, 1);
 	}
 	h = send_for_help(p);
 	late = any_crowded(p);

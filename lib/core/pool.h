@@ -74,7 +74,7 @@ struct rln_job {
 	void (*lost)(struct rln_job *job);      /* on a pool thread: an abandoned job has ended. NULL: it never is */
 };
 
-/* Written under the lock, read by anyone. */
+/* Written by many, read by anyone. */
 struct rln_pool_stats {
 	_Atomic uint64_t submitted;
 	_Atomic uint64_t completed;       /* ran to their end */
@@ -114,7 +114,7 @@ struct rln_pool {
 	struct rln_list gone;             /* threads that have ended, to be joined */
 	uint32_t threads;                 /* that have not ended */
 	uint32_t busy;                    /* that run a job */
-	uint32_t searching;               /* woken or started, and have not looked at the queues yet */
+	_Atomic uint32_t searching;       /* threads that will look at the queues without being sent for */
 	bool stopping;
 	_Atomic uint64_t threads_now;     /* for the statistics */
 	_Atomic uint64_t threads_peak;
