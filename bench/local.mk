@@ -20,6 +20,12 @@ noinst_PROGRAMS += bench/echo-tiny
 bench_echo_tiny_CPPFLAGS = $(PUBLIC_CPPFLAGS)
 bench_echo_tiny_LDADD = lib/libringline.la
 
+# Jobs on a pool of threads.
+noinst_PROGRAMS += bench/jobs-ringline
+bench_jobs_ringline_SOURCES = bench/jobs-ringline.c bench/jobs.h
+bench_jobs_ringline_CPPFLAGS = $(PUBLIC_CPPFLAGS) -I$(srcdir)/bench
+bench_jobs_ringline_LDADD = lib/libringline.la
+
 # The echo servers that the library's is measured against. Each is built where its library is there.
 bench_contender = \
 	bench/contender.c \
@@ -41,6 +47,11 @@ noinst_PROGRAMS += bench/echo-libuv
 bench_echo_libuv_SOURCES = bench/echo-libuv.c $(bench_contender)
 bench_echo_libuv_CPPFLAGS = $(bench_contender_cppflags) $(LIBUV_CFLAGS)
 bench_echo_libuv_LDADD = $(LIBUV_LIBS)
+
+noinst_PROGRAMS += bench/jobs-libuv
+bench_jobs_libuv_SOURCES = bench/jobs-libuv.c bench/jobs.h
+bench_jobs_libuv_CPPFLAGS = -D_GNU_SOURCE -I$(srcdir)/bench $(LIBUV_CFLAGS)
+bench_jobs_libuv_LDADD = $(LIBUV_LIBS)
 endif
 
 if HAVE_LIBEVENT

@@ -26,6 +26,7 @@
 #define RLN_CORE_POOL_H
 
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 
 #include "base/list.h"
@@ -110,12 +111,13 @@ struct rln_pool {
 	pthread_cond_t changed;           /* a thread has ended; rln_pool_stop() waits for that */
 	struct rln_pool_config config;
 	struct rln_pool_class class[RLN_JOB_CLASSES];
-	struct rln_list idle;             /* rln_pool_thread.link: the last to come is the first to go */
+	struct rln_list idle;             /* rln_pool_thread.link */
 	struct rln_list gone;             /* threads that have ended, to be joined */
 	uint32_t threads;                 /* that have not ended */
 	uint32_t busy;                    /* that run a job */
-	_Atomic uint32_t searching;       /* threads that will look at the queues without being sent for */
+	uint32_t searching;               /* woken or started, and have not looked at the queues yet */
 	bool stopping;
+	cpu_set_t cpus;                   /* where its threads may run: not only where the worker may that started them */
 	_Atomic uint64_t threads_now;     /* for the statistics */
 	_Atomic uint64_t threads_peak;
 };
