@@ -72,11 +72,13 @@ endif
 if SUITES
 noinst_PROGRAMS += bench/micro
 bench_micro_SOURCES = \
+	bench/micro-waits.c \
 	bench/micro.c \
+	bench/micro.h \
 	tests/support/fake-backend.c \
 	tests/support/fake-backend.h \
 	$(NULL)
-bench_micro_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests $(GLIB_CFLAGS)
+bench_micro_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/bench -I$(top_srcdir)/tests $(GLIB_CFLAGS)
 bench_micro_LDADD = \
 	lib/core/librln-core.la \
 	lib/fiber/librln-fiber.la \

@@ -9,7 +9,7 @@
  * Prints KEY=VALUE lines. A time in nanoseconds, KEY_ns, is the median over many short batches of the mean of a batch;
  * KEY_ns_min is the best batch. Where other guests take the processor away, that hardly moves the median and does not
  * move the minimum. With --check each figure that has a bar gets a line PASS or FAIL, judged by the median, and the
- * exit status is 1 if one failed. GROUPs restrict what is run: memory fiber task wake timer cancel.
+ * exit status is 1 if one failed. GROUPs restrict what is run: memory fiber task scope wake select timer cancel.
  *
  *   fiber_switch          one way, half of a resume and a suspend; floating-point control words included
  *   fiber_switch_cold     the same, going round 1,000 fibers instead of staying with one
@@ -17,6 +17,10 @@
  *                         32 per turn, so a thirty-second of a yield and of a turn is in it
  *   spawn_join            one task after the other through ringline_task_start() and ringline_task_join(): the parent's
  *                         parking and waking is in it
+ *   million_tasks         seconds for 1,000,000 tasks started and joined, at most 1,000 of them alive
+ *   scope_deadline        ringline_scope_open() with a deadline of its own, and ringline_scope_close()
+ *   select_N              two tasks that each select over N events and set one of the other's, chosen at random; per
+ *                         select: arming N nodes, parking, the switches, the wake, disarming, resetting and setting
  *   same_worker_wake      two tasks that wake each other in turn; per wake: arming a wait node, parking, the switch to
  *                         the executor, its hop to the next task, the switch to that one, firing the node that wakes
  *                         the other
@@ -36,35 +40,24 @@
  *   cancel_parked_token   the same from ringline_token_cancel(): besides, a message to the worker
  *   fake_backend_cancel   what of these three is the scripted backend's own, and no part of the library
  */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "support/fake-backend.h"
+#include "micro.h"
 
-#define SAMPLES  401
 #define TIMERS   100000u
 #define PARKED   100000u
 #define SPAN     (60 * RLN_NSEC_PER_SEC)
 
-struct series {
-	double sample[SAMPLES];
-	uint32_t n;
-};
-
 static bool check;
 static int failures;
 
-static uint64_t real_ns(void)
-{
-	return rln_clock_now(&rln_clock_real);
-}
+struct fixture fx;
 
-/* A pseudo-random number generator of one's own: the same numbers each time. xorshift64, G. Marsaglia, 2003. */
-static uint64_t prng(void)
+/* xorshift64, G. Marsaglia, 2003. */
+uint64_t prng(void)
 {
 	static uint64_t s = 88172645463325252u;
 
@@ -74,7 +67,7 @@ static uint64_t prng(void)
 	return s;
 }
 
-static void must(bool ok, const char *what)
+void must(bool ok, const char *what)
 {
 	if (ok)
 		return;
@@ -100,14 +93,13 @@ static void judge(const char *key, double value, double bar)
 	failures += value > bar;
 }
 
-/* The time since *start*, shared by *n* operations, becomes a sample. True while more are wanted. */
-static bool sample(struct series *s, uint64_t start, uint32_t n)
+bool sample(struct series *s, uint64_t start, uint32_t n)
 {
 	s->sample[s->n++] = (double)(real_ns() - start) / n;
 	return s->n < SAMPLES;
 }
 
-static void report_series(const char *name, struct series *s, double bar)
+void report_series(const char *name, struct series *s, double bar)
 {
 	char key[64];
 
@@ -120,9 +112,9 @@ static void report_series(const char *name, struct series *s, double bar)
 	s->n = 0;
 }
 
-static void report_value(const char *key, double value, double bar)
+void report_value(const char *key, double value, double bar)
 {
-	printf("%s=%.0f\n", key, value);
+	printf("%s=%.4g\n", key, value);
 	judge(key, value, bar);
 	fflush(stdout);
 }
@@ -183,10 +175,7 @@ static void measure_fiber(void)
 #define SPAWNS         8192u
 #define SPAWN_PER_TURN 32u
 
-static struct fixture fx;
-
-/* Runs one function as the only root task of an executor of its own, and checks that nothing was left. */
-static void in_a_task(int (*fn)(void *arg), void *arg)
+void in_a_task(int (*fn)(void *arg), void *arg)
 {
 	fixture_init(&fx, NULL);
 	must(fixture_run(&fx, fn, arg) == 0, "a measurement failed");
@@ -242,6 +231,7 @@ static void measure_task(void)
 	report_series("spawn_run_finish", &s, 60);
 	in_a_task(spawns_and_joins, &s);
 	report_series("spawn_join", &s, 0);
+	measure_million();
 }
 
 /* Wakes */
@@ -612,7 +602,9 @@ static const struct {
 	{ "memory", measure_memory },
 	{ "fiber", measure_fiber },
 	{ "task", measure_task },
+	{ "scope", measure_scope },
 	{ "wake", measure_wake },
+	{ "select", measure_select },
 	{ "timer", measure_timer },
 	{ "cancel", measure_cancel },
 };
@@ -662,7 +654,7 @@ int main(int argc, char **argv)
 	for (i = 0; argv[i]; i++) {
 		if (known(argv[i]))
 			continue;
-		fprintf(stderr, "usage: micro [--check] [memory|fiber|task|wake|timer|cancel]...\n");
+		fprintf(stderr, "usage: micro [--check] [memory|fiber|task|scope|wake|select|timer|cancel]...\n");
 		return 2;
 	}
 	warn_of_build();

@@ -123,7 +123,10 @@ ROWS = (
     Row("micro", "micro", contenders=(), bars=(
         Bar("fiber_switch_ns", "value", 12),
         Bar("spawn_run_finish_ns", "value", 60),
+        Bar("million_tasks_s", "value", 1),
+        Bar("scope_deadline_ns", "value", 60),
         Bar("same_worker_wake_ns", "value", 30),
+        Bar("select_10_ns", "value", 150),
         Bar("timer_arm_cancel_ns", "value", 40),
         Bar("parked_fiber_bytes", "value", 4.3 * 1024),
         Bar("parked_fiber_mappings", "value", 200),

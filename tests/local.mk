@@ -79,6 +79,7 @@ unit_programs = \
 	tests/unit/test-registry \
 	tests/unit/test-runtime \
 	tests/unit/test-scope \
+	tests/unit/test-select \
 	tests/unit/test-slab \
 	tests/unit/test-stack \
 	tests/unit/test-task \
@@ -118,6 +119,8 @@ tests_unit_test_schedule_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_schedule_LDADD = $(UNIT_LIBS)
 tests_unit_test_scope_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_scope_LDADD = $(UNIT_LIBS)
+tests_unit_test_select_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_select_LDADD = $(UNIT_LIBS)
 tests_unit_test_task_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_task_LDADD = $(UNIT_LIBS)
 tests_unit_test_timer_CPPFLAGS = $(UNIT_CPPFLAGS)

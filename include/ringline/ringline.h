@@ -9,7 +9,9 @@
 #include <ringline/op.h>
 #include <ringline/runtime.h>
 #include <ringline/scope.h>
+#include <ringline/select.h>
 #include <ringline/stats.h>
+#include <ringline/sync.h>
 #include <ringline/task.h>
 #include <ringline/version.h>
 

@@ -10,11 +10,13 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "core/event.h"
 #include "core/executor.h"
 #include "core/handle.h"
 #include "core/pool.h"
 #include "core/task.h"
 #include "core/timer.h"
+#include "core/token.h"
 #include "core/waker.h"
 #include "ringline/common.h"
 
@@ -40,6 +42,9 @@ int rln_exec_init(struct rln_exec *x, const struct rln_exec_config *config)
 	rln_slab_init(&x->tasks, sizeof(struct ringline_task), 64, config->max_tasks);
 	rln_slab_init(&x->scopes, sizeof(struct ringline_scope), 64, config->max_scopes);
 	rln_slab_init(&x->handles, sizeof(struct ringline_op), 64, config->max_ops);
+	rln_slab_init(&x->events, sizeof(struct ringline_event), 8, 0);
+	rln_slab_init(&x->token_links, rln_token_link_size, 8, 0);
+	rln_select_init(x);
 	x->pool = config->pool;
 	rln_list_init(&x->staged);
 	rln_list_init(&x->flush.link);
@@ -62,6 +67,9 @@ void rln_exec_fini(struct rln_exec *x)
 	rln_timer_cancel(x, &x->pool_timer);
 	rln_fiber_thread_fini(&x->thread);
 	rln_stack_pool_free(x->stacks);
+	if (rln_slab_fini(&x->events))
+		rln_log(RLN_LOG_WARNING, "events were never freed");
+	rln_slab_fini(&x->token_links);
 	rln_slab_fini(&x->handles);
 	rln_slab_fini(&x->scopes);
 	rln_slab_fini(&x->tasks);

@@ -21,6 +21,7 @@
 #include "base/slab.h"
 #include "core/backend.h"
 #include "core/scope.h"
+#include "core/select.h"
 #include "core/stats.h"
 #include "fiber/fiber.h"
 
@@ -67,6 +68,10 @@ struct rln_exec {
 	struct rln_slab tasks;            /* struct ringline_task */
 	struct rln_slab scopes;           /* struct ringline_scope */
 	struct rln_slab handles;          /* struct ringline_op */
+	struct rln_slab events;           /* struct ringline_event */
+	struct rln_slab token_links;      /* struct rln_token_link */
+	const struct rln_case_kind *case_kinds[RLN_CASE_KINDS];   /* what ringline_select() can wait for; NULL: not here */
+	uint32_t selects;                 /* rounds of ringline_select(): where the next one begins */
 	struct rln_scope root;            /* of all tasks without a parent */
 	struct rln_pool *pool;
 	struct rln_list staged;           /* rln_job.link: handed over to the pool at the end of the turn, by `flush` */

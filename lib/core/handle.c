@@ -112,6 +112,37 @@ void rln_handle_submit(struct ringline_op *h)
 	rln_op_submit(&h->work.op);
 }
 
+/* Claims */
+
+int rln_handle_claim(struct ringline_op *h)
+{
+	if (h->claimed)
+		return -EBUSY;
+	h->claimed = true;
+	if (!rln_handle_pending(h))
+		h->scope->pending++;
+	return 0;
+}
+
+void rln_handle_unclaim(struct ringline_op *h)
+{
+	h->claimed = false;
+	if (!rln_handle_pending(h))
+		scope_pending_drop(h->scope);
+}
+
+int64_t rln_handle_take(struct ringline_op *h)
+{
+	struct rln_scope *s = h->scope;
+	int64_t result = h->result;
+
+	if (h->kind->take)
+		h->kind->take(h);
+	rln_handle_free(h);
+	scope_pending_drop(s);
+	return result;
+}
+
 /* The public calls. */
 
 static int check_handle(const struct ringline_op *h, const char *call)
@@ -127,28 +158,14 @@ static int claim(struct ringline_op *h, const char *call)
 {
 	int r = check_handle(h, call);
 
-	if (r < 0)
-		return r;
-	if (h->claimed)
-		return -EBUSY;
-	h->claimed = true;
-	if (!rln_handle_pending(h))
-		h->scope->pending++;
-	return 0;
-}
-
-static void unclaim(struct ringline_op *h)
-{
-	h->claimed = false;
-	if (!rln_handle_pending(h))
-		scope_pending_drop(h->scope);
+	return r < 0 ? r : rln_handle_claim(h);
 }
 
 static void unclaim_all(struct ringline_op **ops, size_t n)
 {
 	while (n--)
 		if (ops[n])
-			unclaim(ops[n]);
+			rln_handle_unclaim(ops[n]);
 }
 
 /* Claims the operations of an array, passing over NULL entries; all or none. The number claimed, or -errno. */
@@ -169,19 +186,6 @@ static ssize_t claim_all(struct ringline_op **ops, size_t n, const char *call)
 		claimed += ops[i] != NULL;
 	}
 	return claimed;
-}
-
-/* Consumes a handle that is claimed and done. */
-static int64_t take_result(struct ringline_op *h)
-{
-	struct rln_scope *s = h->scope;
-	int64_t result = h->result;
-
-	if (h->kind->take)
-		h->kind->take(h);
-	rln_handle_free(h);
-	scope_pending_drop(s);
-	return result;
 }
 
 /* Waits until a claimed handle is done. Returns 0, or unless *shielded* the cut that came first. */
@@ -235,7 +239,7 @@ int64_t ringline_op_await(struct ringline_op *op)
 		cancel_pending(&op, 1);
 		(void)wait_done(op, t, true);
 	}
-	return take_result(op);
+	return rln_handle_take(op);
 }
 
 int ringline_op_await_all(struct ringline_op **ops, size_t n, int64_t *results)
@@ -260,7 +264,7 @@ int ringline_op_await_all(struct ringline_op **ops, size_t n, int64_t *results)
 			cancel_pending(ops + i, n - i);
 		if (ops[i]) {
 			(void)wait_done(ops[i], t, true);
-			result = take_result(ops[i]);
+			result = rln_handle_take(ops[i]);
 		}
 		if (results)
 			results[i] = result;
@@ -332,7 +336,7 @@ ssize_t ringline_op_await_any(struct ringline_op **ops, size_t n, int64_t *resul
 	if (which == -EINPROGRESS)
 		which = wait_any(ops, n, t);
 	if (which >= 0) {
-		value = take_result(ops[which]);
+		value = rln_handle_take(ops[which]);
 		if (result)
 			*result = value;
 		ops[which] = NULL;
@@ -361,5 +365,5 @@ int64_t ringline_op_result(struct ringline_op *op)
 	if (r < 0)
 		return r;
 	op->scope->pending++;     /* as a claim does; taking the result gives it back */
-	return take_result(op);
+	return rln_handle_take(op);
 }

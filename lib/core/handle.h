@@ -64,6 +64,14 @@ static inline bool rln_handle_pending(const struct ringline_op *h)
 	return h->result == -EINPROGRESS;
 }
 
+/*
+ * For whoever waits: the exclusive right to consume the handle, -EBUSY if it is another's; giving it back; consuming a
+ * handle that is claimed and done.
+ */
+int rln_handle_claim(struct ringline_op *h) rln_must_check;
+void rln_handle_unclaim(struct ringline_op *h);
+int64_t rln_handle_take(struct ringline_op *h);
+
 /* Frees a handle that is done and not claimed. */
 void rln_handle_free(struct ringline_op *h);
 

@@ -5,6 +5,8 @@ core_sources = \
 	lib/core/backend.h \
 	lib/core/blocking.c \
 	lib/core/buf.h \
+	lib/core/event.c \
+	lib/core/event.h \
 	lib/core/executor.c \
 	lib/core/executor.h \
 	lib/core/handle.c \
@@ -16,6 +18,8 @@ core_sources = \
 	lib/core/pool.h \
 	lib/core/scope.c \
 	lib/core/scope.h \
+	lib/core/select.c \
+	lib/core/select.h \
 	lib/core/sleep.c \
 	lib/core/stats.h \
 	lib/core/task.c \

@@ -183,6 +183,21 @@ static int arm_deadline(struct rln_exec *x, struct ringline_scope *scope, uint64
 	return 0;
 }
 
+static void token_cancelled(void *arg)
+{
+	rln_scope_cut(&((struct ringline_scope *)arg)->node, -ECANCELED, false);
+}
+
+/* One that is cancelled already cuts the scope at once. */
+static int attach_token(struct rln_exec *x, struct ringline_scope *scope, struct ringline_token *token)
+{
+	int r = rln_token_attach(&scope->token, token, x, token_cancelled, scope);
+
+	if (r == 0 && !scope->token)
+		rln_scope_cut(&scope->node, -ECANCELED, false);
+	return r;
+}
+
 static int scope_open(struct rln_exec *x, struct ringline_scope *scope, const struct ringline_scope_options *o)
 {
 	struct ringline_task *self = x->current;
@@ -193,7 +208,7 @@ static int scope_open(struct rln_exec *x, struct ringline_scope *scope, const st
 	rln_scope_init(&scope->node, self->scope, self, (uint16_t)o->flags);
 	r = arm_deadline(x, scope, o->deadline);
 	if (r == 0 && o->token)
-		r = rln_token_attach(&scope->token, o->token, x, &scope->node);
+		r = attach_token(x, scope, o->token);
 	if (r < 0) {
 		rln_timer_cancel(x, &scope->timer);
 		rln_scope_fini(&scope->node);

@@ -9,7 +9,7 @@
  * Lock order: nothing is locked inside. Posting to a worker under the lock is safe, because a scope detaches its link
  * under the same lock before its worker can end.
  *
- *     link:  ATTACHED --cancel--> posted --delivered on the worker--> (scope cut) --detach--> freed
+ *     link:  ATTACHED --cancel--> posted --delivered on the worker--> (fires) --detach--> freed
  *               |                   +------detach--> orphan --delivered--> freed
  *               +--detach--> freed
  */
@@ -37,11 +37,14 @@ struct ringline_token {
 };
 
 struct rln_token_link {
+	struct rln_slot slot;
 	struct rln_msg msg;
 	struct rln_list link;
 	struct ringline_token *token;
 	struct rln_exec *exec;
-	struct rln_scope *scope;          /* owner thread; NULL once the scope is closed */
+	void (*fire)(void *arg);
+	void *arg;
+	bool detached;                    /* owner thread: there is nothing to fire any more */
 	bool posted;                      /* under the tree's lock */
 	bool delivered;                   /* owner thread */
 };
@@ -149,34 +152,42 @@ static void deliver(struct rln_msg *m, struct rln_exec *x)
 
 	(void)x;
 	l->delivered = true;
-	if (l->scope)
-		rln_scope_cut(l->scope, -ECANCELED, false);
+	if (l->detached)
+		rln_slab_free(&l->exec->token_links, l);
 	else
-		rln_mem_free(l);
+		l->fire(l->arg);
 }
 
-int rln_token_attach(struct rln_token_link **ret, struct ringline_token *token, struct rln_exec *x,
-                     struct rln_scope *scope)
+const size_t rln_token_link_size = sizeof(struct rln_token_link);
+
+static void link_init(struct rln_token_link *l, struct rln_exec *x, void (*fire)(void *arg), void *arg)
 {
-	struct rln_token_link *l = rln_mem_zalloc(sizeof(*l));
+	l->msg.deliver = deliver;
+	l->exec = x;
+	l->fire = fire;
+	l->arg = arg;
+	l->posted = false;
+	l->delivered = false;
+	l->detached = false;
+	rln_list_init(&l->link);
+}
+
+int rln_token_attach(struct rln_token_link **ret, struct ringline_token *token, struct rln_exec *x, void (*fire)(void *arg),
+                     void *arg)
+{
+	struct rln_token_link *l = rln_slab_alloc(&x->token_links);
 	bool cancelled;
 
 	if (!l)
 		return -ENOMEM;
-	l->msg.deliver = deliver;
-	l->exec = x;
-	l->scope = scope;
-	rln_list_init(&l->link);
-
+	link_init(l, x, fire, arg);
 	pthread_mutex_lock(&token->root->lock);
 	cancelled = atomic_load(&token->cancelled);
 	if (!cancelled)
 		rln_list_add_tail(&token->links, &l->link);
 	pthread_mutex_unlock(&token->root->lock);
-
 	if (cancelled) {
-		rln_mem_free(l);
-		rln_scope_cut(scope, -ECANCELED, false);
+		rln_slab_free(&x->token_links, l);
 		*ret = NULL;
 		return 0;
 	}
@@ -196,9 +207,9 @@ void rln_token_detach(struct rln_token_link *l)
 	pthread_mutex_lock(&token->root->lock);
 	rln_list_del(&l->link);
 	under_way = l->posted && !l->delivered;
-	l->scope = NULL;
 	pthread_mutex_unlock(&token->root->lock);
+	l->detached = true;
 	ringline_token_unref(token);
 	if (!under_way)
-		rln_mem_free(l);
+		rln_slab_free(&l->exec->token_links, l);
 }

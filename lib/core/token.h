@@ -1,24 +1,30 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How a token reaches the scopes it is attached to.
+ * How a token reaches what is attached to it: scopes, and tasks that select on it.
  *
- * A link stands between a token, which any thread may cancel, and a scope, which belongs to one worker. Cancelling posts
- * the link's message to the worker; there it cuts the scope. A scope that closes first leaves its link behind if the
- * message is under way, and the delivery frees it.
+ * A link stands between a token, which any thread may cancel, and something that belongs to one worker. Cancelling posts
+ * the link's message to the worker; there it fires. What goes first leaves its link behind if the message is under way,
+ * and the delivery frees it.
  */
 #ifndef RLN_CORE_TOKEN_H
 #define RLN_CORE_TOKEN_H
 
 #include "base/compiler.h"
 
+#include <stddef.h>
+
 struct ringline_token;
 struct rln_exec;
-struct rln_scope;
 struct rln_token_link;
 
-/* A token that is cancelled already cuts the scope at once and *ret is NULL. 0 or -ENOMEM. */
-int rln_token_attach(struct rln_token_link **ret, struct ringline_token *token, struct rln_exec *x,
-                     struct rln_scope *scope) rln_must_check;
+extern const size_t rln_token_link_size;
+
+/*
+ * Has fire(arg) called on the worker when the token is cancelled, once. If it is cancelled already nothing is called and
+ * *ret is NULL. 0 or -ENOMEM.
+ */
+int rln_token_attach(struct rln_token_link **ret, struct ringline_token *token, struct rln_exec *x, void (*fire)(void *arg),
+                     void *arg) rln_must_check;
 
 /* NULL is allowed. */
 void rln_token_detach(struct rln_token_link *link);

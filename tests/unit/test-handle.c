@@ -304,10 +304,9 @@ static int cancel(void *arg)
 /* A handle of a kind whose results hold something. */
 static int disposed;
 
-static void counting_dispose(struct ringline_op *h, int64_t res)
+static void counting_dispose(struct ringline_op *h)
 {
-	(void)h;
-	disposed += (int)res;
+	disposed += (int)h->result;
 }
 
 static void counting_cancel(struct ringline_op *h)

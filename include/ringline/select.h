@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Waiting for the first of several things.
+ *
+ *     struct ringline_case cases[] = {
+ *             { .kind = RINGLINE_CASE_READABLE, .object = conn },
+ *             { .kind = RINGLINE_CASE_EVENT, .object = reload },
+ *             { .kind = RINGLINE_CASE_DEADLINE, .value = ringline_now() + 30 * SEC },
+ *     };
+ *
+ *     which = ringline_select(cases, 3, sizeof(*cases), 0);
+ *
+ * The array may be used again as it is. Nothing stays registered when the call returns, and a call that finds nothing to do
+ * makes no system call and takes no memory (of up to 128 cases).
+ */
+#ifndef RINGLINE_SELECT_H
+#define RINGLINE_SELECT_H
+
+#include <ringline/common.h>
+
+RINGLINE_BEGIN_DECLS
+
+/* kind of struct ringline_case, what `object` is, and what `result` says when the case is chosen */
+#define RINGLINE_CASE_NONE     0u     /* passed over */
+#define RINGLINE_CASE_READABLE 1u     /* a connection: bytes that can be received now, 0 at the end of the stream, -errno */
+#define RINGLINE_CASE_WRITABLE 2u     /* a connection: 0 when nothing is queued that a send would wait behind, -errno */
+#define RINGLINE_CASE_ACCEPT   3u     /* a listener: connections that ringline_listener_accept() has for you, -errno */
+#define RINGLINE_CASE_TASK     4u     /* a task handle, which is consumed: what the task returned */
+#define RINGLINE_CASE_OP       5u     /* an operation, which is consumed: its result */
+#define RINGLINE_CASE_TIMER    6u     /* a timer: as ringline_timer_wait() */
+#define RINGLINE_CASE_DEADLINE 7u     /* none, but an absolute CLOCK_MONOTONIC time in `value`: 0 */
+#define RINGLINE_CASE_TOKEN    8u     /* a token: 0 when it is cancelled */
+#define RINGLINE_CASE_EVENT    9u     /* an event: 0 when it is set */
+#define RINGLINE_CASE_FD       10u    /* a watch of a descriptor: as ringline_fd_watch_wait() */
+
+struct ringline_case {
+	uint32_t kind;                    /* RINGLINE_CASE_*; becomes NONE when the object was consumed */
+	uint32_t reserved;                /* zero */
+	void *object;
+	uint64_t value;
+	int64_t result;                   /* written for the case that was chosen */
+};
+
+/* Take the first case that is ready, in the order of the array, rather than each in its turn. */
+#define RINGLINE_SELECT_BIASED (UINT32_C(1) << 0)
+
+/* Do not wait: -EAGAIN if no case is ready. */
+#define RINGLINE_SELECT_NOWAIT (UINT32_C(1) << 1)
+
+/*
+ * Waits until one of the n cases is ready, and chooses it. case_size is the size of an element of the array. An object that
+ * is closed, before or during the wait, makes its case ready, with the error in its result (-EBADF, -ECONNABORTED).
+ *
+ * Returns the index of the case; -ETIME, -ECANCELED, -EAGAIN (NOWAIT), -EINVAL (no case to wait for, an unknown kind or
+ * flag, no object), -E2BIG (larger cases that are not zero behind what is known), -EBUSY (another task waits for an
+ * operation, or it was given twice), -EDEADLK (a task selecting on itself, or a stackless task), -ENOMEM, -EPERM.
+ * Since: 0.1
+ */
+RINGLINE_SUSPENDS ssize_t ringline_select(struct ringline_case *cases, size_t n, size_t case_size, uint32_t flags);
+
+RINGLINE_END_DECLS
+
+#endif

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a kind of thing does to be a case of ringline_select().
+ *
+ * The select loop knows wait nodes only. Each kind arms one on whatever it waits for and takes part in four steps; the
+ * table of kinds is the executor's, and each layer enters its own.
+ *
+ *     arm      RLN_CASE_WAITS: n->wait is armed; RLN_CASE_READY: it is not, c->result says what there is; RLN_CASE_GONE:
+ *              the object was freed, c->result says so; -errno: a bad argument. The last two have done nothing
+ *     settle   the node has fired with n->wait.result: true if the case is ready (c->result), false if the reason has
+ *              gone meanwhile. NULL: what was fired is the result
+ *     take     the case was chosen: consumes what is to be consumed, and takes back what arm did
+ *     disarm   another case was chosen: takes back what arm did. The node itself is disarmed by the loop
+ *
+ * Every arm that waits or is ready is followed by exactly one take or disarm; both may be NULL. Objects are of slabs, so a
+ * pointer to one that was freed meanwhile can be looked at: its generation is another than the node's.
+ */
+#ifndef RLN_CORE_SELECT_H
+#define RLN_CORE_SELECT_H
+
+#include <errno.h>
+
+#include "base/slab.h"
+#include "core/timer.h"
+#include "core/wait.h"
+#include "ringline/select.h"
+
+struct rln_exec;
+struct rln_token_link;
+
+#define RLN_CASE_KINDS (RINGLINE_CASE_FD + 1)
+
+enum {
+	RLN_CASE_WAITS,
+	RLN_CASE_READY,
+	RLN_CASE_GONE,
+};
+
+struct rln_select_node {
+	struct rln_wait wait;
+	uint32_t gen;                     /* of the object when it was armed */
+	union {
+		struct rln_timer timer;
+		struct rln_token_link *token;
+	} own;
+};
+
+struct rln_case_kind {
+	int (*arm)(struct ringline_case *c, struct rln_select_node *n, struct rln_parker *p);
+	bool (*settle)(struct ringline_case *c, const struct rln_select_node *n);
+	void (*take)(struct ringline_case *c, struct rln_select_node *n);
+	void (*disarm)(struct ringline_case *c, struct rln_select_node *n);
+};
+
+/* Enters the kinds of this layer. */
+void rln_select_init(struct rln_exec *x);
+
+/* For arm: the object is of *slab*. 0 if it is live (n->gen is set), RLN_CASE_GONE, -errno. */
+static inline int rln_case_check(struct ringline_case *c, struct rln_select_node *n, const struct rln_slab *slab)
+{
+	const struct rln_slot *slot = c->object;
+
+	if (rln_unlikely(!slot))
+		return -EINVAL;
+	if (rln_unlikely(!rln_slab_owns(slab, slot)))
+		return -EPERM;
+	n->gen = slot->gen;
+	if (rln_likely(rln_slot_live(slot)))
+		return 0;
+	c->result = -EBADF;
+	return RLN_CASE_GONE;
+}
+
+/* For settle: has the object been freed since it was armed? */
+static inline bool rln_case_gone(const struct ringline_case *c, const struct rln_select_node *n)
+{
+	return ((const struct rln_slot *)c->object)->gen != n->gen;
+}
+
+#endif
