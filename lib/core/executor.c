@@ -21,8 +21,14 @@
 #include "ringline/common.h"
 
 #define RLN_DEFAULT_BUDGET 256u
+#define STACKS_AGE         (100 * RLN_NSEC_PER_MSEC)
 
 __thread struct rln_exec *rln_exec_current __attribute__((tls_model("initial-exec")));
+
+static void age_stacks(struct rln_timer *t)
+{
+	rln_stack_pool_age(rln_container_of(t, struct rln_exec, stack_timer)->stacks);
+}
 
 int rln_exec_init(struct rln_exec *x, const struct rln_exec_config *config)
 {
@@ -50,6 +56,7 @@ int rln_exec_init(struct rln_exec *x, const struct rln_exec_config *config)
 	rln_list_init(&x->flush.link);
 	x->flush.run = rln_pool_flush;
 	rln_timer_init(&x->pool_timer, rln_pool_look);
+	rln_timer_init(&x->stack_timer, age_stacks);
 	rln_scope_init(&x->root, NULL, NULL, RLN_SCOPE_BASE | RINGLINE_SCOPE_COLLECT);
 
 	r = rln_stack_pool_new(&x->stacks, config->stack_size, !(config->disabled & RLN_FEATURE_GUARD));
@@ -65,6 +72,7 @@ void rln_exec_fini(struct rln_exec *x)
 {
 	rln_waker_drop_inbox(x);
 	rln_timer_cancel(x, &x->pool_timer);
+	rln_timer_cancel(x, &x->stack_timer);
 	rln_fiber_thread_fini(&x->thread);
 	rln_stack_pool_free(x->stacks);
 	if (rln_slab_fini(&x->events))
@@ -158,6 +166,15 @@ static uint64_t sleep_until(struct rln_exec *x, uint64_t limit)
 	return rln_min(next, limit);
 }
 
+/* After a wave of tasks the stacks' pages are given back bit by bit; then the worker may sleep for ever again. */
+static void watch_stacks(struct rln_exec *x)
+{
+	if (rln_likely(!rln_stack_pool_swollen(x->stacks)) || rln_timer_armed(&x->stack_timer))
+		return;
+	/* without memory for the timer the next turn tries again */
+	(void)!rln_timer_arm(x, &x->stack_timer, rln_time_add(x->now, STACKS_AGE));
+}
+
 int rln_exec_turn(struct rln_exec *x, uint64_t limit)
 {
 	uint64_t deadline;
@@ -166,6 +183,7 @@ int rln_exec_turn(struct rln_exec *x, uint64_t limit)
 	rln_stat_add(&x->stats.turns, 1);
 	run_tasks(x);
 	run_deferred(x);
+	watch_stacks(x);
 
 	deadline = sleep_until(x, limit);
 	if (deadline && !rln_waker_may_sleep(x))

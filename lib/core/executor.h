@@ -64,6 +64,7 @@ struct rln_exec {
 	uint32_t budget;
 	uint32_t inbox_limit;
 	struct rln_stack_pool *stacks;
+	struct rln_timer stack_timer;     /* armed while the pool is swollen */
 	struct rln_fiber_thread thread;
 	struct rln_slab tasks;            /* struct ringline_task */
 	struct rln_slab scopes;           /* struct ringline_scope */

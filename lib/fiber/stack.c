@@ -3,9 +3,12 @@
  * The stack pool; stack.h tells the idea.
  *
  *     idle, warm  <--release--  live  --acquire-->     warm: LIFO, still holds pages
- *         | stock too large, trim
+ *         | beyond the stock and not needed for a while (age), trim
  *         v
  *     idle, cold   its pages were given back; used when no warm one is left
+ *
+ * Pages are not given back at the release: a worker whose tasks come in waves would fetch them again, at fifty times the
+ * price of a task. What the lowest level of the warm ones was since the last look is what nobody needed.
  *
  * Slabs start small and double, up to 512 stacks or 64 MiB: where overcommit is forbidden a mapping counts whole,
  * whatever it is used for.
@@ -39,6 +42,7 @@
 #define LARGEST_SLAB    512u
 #define LARGEST_MAPPING ((size_t)64 << 20)
 #define WARM_MIN        64u
+#define COOL_MIN        256u
 #define MPROTECT_BUDGET 8192u
 #define MAP_COUNT       65530u
 #define CANARY          UINT64_C(0x7269676c696e6521)
@@ -62,6 +66,7 @@ struct rln_stack_pool {
 	uint32_t next_count;              /* stacks of the next slab */
 	bool madvise_guard;               /* allowed */
 	struct rln_stack_pool_stats stats;   /* but for idle */
+	uint64_t lowest;                  /* the fewest warm ones since the last look */
 	uint64_t made;                    /* stacks there are: idle ones are those that are not live */
 };
 
@@ -267,6 +272,8 @@ struct rln_stack rln_stack_acquire(struct rln_stack_pool *p)
 	if (rln_likely(node != &p->warm)) {
 		rln_list_del(node);
 		p->stats.warm--;
+		if (p->stats.warm < p->lowest)
+			p->lowest = p->stats.warm;
 	} else {
 		node = take_cold(p);
 		if (!node)
@@ -298,8 +305,16 @@ void rln_stack_release(struct rln_stack_pool *p, struct rln_stack stack)
 	p->stats.live--;
 	p->stats.warm++;
 	rln_list_add_head(&p->warm, &s->link);
-	if (p->stats.warm > rln_max(WARM_MIN, p->stats.live / 8))
-		cool_one(p);
+}
+
+static uint64_t stock(const struct rln_stack_pool *p)
+{
+	return rln_max(WARM_MIN, p->stats.live / 8);
+}
+
+bool rln_stack_pool_swollen(const struct rln_stack_pool *p)
+{
+	return p->stats.warm > stock(p);
 }
 
 static void count_cold(struct rln_stack_pool *p)
@@ -313,13 +328,11 @@ static void count_cold(struct rln_stack_pool *p)
 }
 
 /* The first slab stays, so that a pool that idles and wakes again does not map and unmap. */
-void rln_stack_pool_trim(struct rln_stack_pool *p, uint32_t keep)
+static void free_cold_slabs(struct rln_stack_pool *p)
 {
 	struct rln_list *it;
 	struct rln_list *tmp;
 
-	while (p->stats.warm > keep)
-		cool_one(p);
 	count_cold(p);
 	rln_list_for_each_safe (it, tmp, &p->slabs) {
 		struct rln_stack_slab *slab = rln_list_entry(it, struct rln_stack_slab, link);
@@ -327,6 +340,25 @@ void rln_stack_pool_trim(struct rln_stack_pool *p, uint32_t keep)
 		if (slab->cold == slab->count && it != p->slabs.next)
 			free_slab(p, slab);
 	}
+}
+
+void rln_stack_pool_trim(struct rln_stack_pool *p, uint64_t keep)
+{
+	while (p->stats.warm > keep)
+		cool_one(p);
+	free_cold_slabs(p);
+}
+
+void rln_stack_pool_age(struct rln_stack_pool *p)
+{
+	uint64_t spare = rln_stack_pool_swollen(p) ? p->stats.warm - stock(p) : 0;
+	uint64_t n = rln_min(rln_min(p->lowest, spare), rln_max(COOL_MIN, p->stats.warm / 4));
+
+	while (n--)
+		cool_one(p);
+	p->lowest = p->stats.warm;
+	if (!p->stats.live && !rln_stack_pool_swollen(p))
+		free_cold_slabs(p);
 }
 
 void rln_stack_pool_stats(const struct rln_stack_pool *p, struct rln_stack_pool_stats *ret)

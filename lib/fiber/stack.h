@@ -66,8 +66,14 @@ void rln_stack_pool_free(struct rln_stack_pool *p);
 struct rln_stack rln_stack_acquire(struct rln_stack_pool *p) rln_must_check;
 void rln_stack_release(struct rln_stack_pool *p, struct rln_stack s);
 
-/* Gives the pages of all idle stacks but *keep* back to the kernel. */
-void rln_stack_pool_trim(struct rln_stack_pool *p, uint32_t keep);
+/* Gives the pages of all idle stacks but *keep* back to the kernel, and the mappings in which none is warm or live. */
+void rln_stack_pool_trim(struct rln_stack_pool *p, uint64_t keep);
+
+/* Are there more warm stacks than a stock? Then age() is to be called now and then, until there are not. */
+bool rln_stack_pool_swollen(const struct rln_stack_pool *p);
+
+/* Gives back the pages of stacks beyond the stock that nobody has needed since the last call; a part of them each time. */
+void rln_stack_pool_age(struct rln_stack_pool *p);
 
 void rln_stack_pool_stats(const struct rln_stack_pool *p, struct rln_stack_pool_stats *ret);
 

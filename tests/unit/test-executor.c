@@ -499,7 +499,36 @@ static int current_is_cleared(void *arg)
 	return 0;
 }
 
+static int returns_at_once(void *arg)
+{
+	(void)arg;
+	return 0;
+}
+
+/* After a wave of tasks the stacks' pages go back to the kernel, and then the worker sleeps for ever. */
+static int wave_of_tasks(void *arg)
+{
+	struct fixture *fx = arg;
+	struct rln_stack_pool_stats stats;
+	uint64_t sleeps;
+	int i;
+
+	for (i = 0; i < 500; i++)
+		g_assert_cmpint(ringline_spawn(returns_at_once, NULL), ==, 0);
+	g_assert_cmpint(ringline_yield(), ==, 0);
+	rln_stack_pool_stats(fx->x.stacks, &stats);
+	g_assert_cmpuint(stats.warm, >, 400);
+	g_assert_cmpint(ringline_sleep(RLN_NSEC_PER_SEC), ==, 0);
+	rln_stack_pool_stats(fx->x.stacks, &stats);
+	g_assert_cmpuint(stats.warm, ==, 64);
+	sleeps = fx->f->sleeps;
+	g_assert_cmpint(ringline_sleep(RLN_NSEC_PER_SEC), ==, 0);
+	g_assert_cmpuint(fx->f->sleeps, ==, sleeps + 1);
+	return 0;
+}
+
 static const struct fixture_case cases[] = {
+	{ "/executor/stacks-of-a-wave-are-given-back", wave_of_tasks, { 0 } },
 	{ "/executor/completions-are-taken-between-batches", completions_between_batches, { .budget = 2 } },
 	{ "/executor/completions-are-taken-while-all-spin", completions_between_batches, { 0 } },
 	{ "/executor/yield-takes-completions", yield_takes_completions, { 0 } },

@@ -152,7 +152,6 @@ static void test_trim_unmaps(void)
 static void test_warm_stock(void)
 {
 	struct rln_stack s[300];
-	unsigned int per_stack;
 	struct env e;
 	int i;
 
@@ -161,11 +160,20 @@ static void test_warm_stock(void)
 		s[i] = acquire(&e);
 		memset(s[i].base, 1, stack_size(&e));
 	}
-	per_stack = (unsigned int)(stack_size(&e) / page_size());
 	for (i = 0; i < 300; i++)
 		rln_stack_release(e.pool, s[i]);
+	g_assert_cmpuint(stats_of(&e).warm, ==, 300);
+	g_assert_true(rln_stack_pool_swollen(e.pool));
+	rln_stack_pool_age(e.pool);                   /* all have been needed since the last look */
+	g_assert_cmpuint(stats_of(&e).warm, ==, 300);
+	s[0] = acquire(&e);
+	s[1] = acquire(&e);
+	rln_stack_release(e.pool, s[0]);
+	rln_stack_release(e.pool, s[1]);
+	rln_stack_pool_age(e.pool);                   /* now only two were, and the stock stays */
 	g_assert_cmpuint(stats_of(&e).warm, ==, 64);
-	g_assert_cmpuint(resident_over(&e, s, 300), ==, 64 * per_stack);
+	g_assert_false(rln_stack_pool_swollen(e.pool));
+	g_assert_cmpuint(stats_of(&e).trimmed, ==, 300 - 64);
 	env_fini(&e);
 }
 
