@@ -5,6 +5,7 @@ pkginclude_HEADERS = \
 	include/ringline/blocking.h \
 	include/ringline/common.h \
 	include/ringline/conn.h \
+	include/ringline/fd.h \
 	include/ringline/op.h \
 	include/ringline/ringline.h \
 	include/ringline/runtime.h \

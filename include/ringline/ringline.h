@@ -6,6 +6,7 @@
 #include <ringline/blocking.h>
 #include <ringline/common.h>
 #include <ringline/conn.h>
+#include <ringline/fd.h>
 #include <ringline/op.h>
 #include <ringline/runtime.h>
 #include <ringline/scope.h>

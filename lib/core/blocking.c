@@ -62,10 +62,9 @@ static void job_init(struct rln_job *job, int (*fn)(void *arg), void *arg, const
 /* The calling task if it may park and has not been cut. */
 static int parkable(struct ringline_task **ret, const char *call)
 {
-	*ret = rln_task_get(call);
-	if (!*ret)
-		return -EPERM;
-	return (*ret)->fiber ? (*ret)->scope->reason : -EDEADLK;
+	int r = rln_task_get_parking(ret, call);
+
+	return r < 0 ? r : (*ret)->scope->reason;
 }
 
 /* A job whose end is waited for */
@@ -274,7 +273,7 @@ static void detached_op_done(struct rln_job *job)
 
 static void detached_op_cancel(struct ringline_op *h)
 {
-	struct rln_detached_job *d = h->work.detached;
+	struct rln_detached_job *d = h->work.ptr;
 
 	if (rln_job_withdraw(&d->job))
 		dispose(d, -ECANCELED);
@@ -286,13 +285,13 @@ static void detached_op_cancel(struct ringline_op *h)
 static void detached_op_take(struct ringline_op *h)
 {
 	if (h->result >= 0)
-		rln_mem_free(h->work.detached);
+		rln_mem_free(h->work.ptr);
 }
 
 static void detached_op_dispose(struct ringline_op *h)
 {
 	if (h->result >= 0)
-		dispose(h->work.detached, (int)h->result);
+		dispose(h->work.ptr, (int)h->result);
 }
 
 static const struct rln_handle_kind detached_op = {
@@ -318,7 +317,7 @@ static int begin_detached(struct ringline_op **ret, int (*fn)(void *arg), void *
 		return r;
 	}
 	d->handle = h;
-	h->work.detached = d;
+	h->work.ptr = d;
 	*ret = h;
 	return 0;
 }

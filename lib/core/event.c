@@ -58,17 +58,15 @@ int ringline_event_reset(struct ringline_event *event)
 
 int ringline_event_wait(struct ringline_event *event)
 {
-	struct ringline_task *t = rln_task_get(__func__);
+	struct ringline_task *t;
 	int64_t result = 0;
-	int r = t ? check(event, __func__) : -EPERM;
+	int r = rln_task_get_parking(&t, __func__);
 
-	if (r < 0)
-		return r;
-	if (!t->fiber)
-		return -EDEADLK;
-	if (t->scope->reason)
-		return t->scope->reason;
-	if (!event->set)
+	if (r == 0)
+		r = check(event, __func__);
+	if (r == 0)
+		r = t->scope->reason;
+	if (r == 0 && !event->set)
 		r = rln_wait_on(&event->waiters, &result);
 	return r < 0 ? r : (int)result;
 }

@@ -216,21 +216,12 @@ static void cancel_pending(struct ringline_op **ops, size_t n)
 			ops[i]->kind->cancel(ops[i]);
 }
 
-/* The calling task if it may park. */
-static int waiter(struct ringline_task **ret, const char *call)
-{
-	*ret = rln_task_get(call);
-	if (!*ret)
-		return -EPERM;
-	return (*ret)->fiber ? 0 : -EDEADLK;
-}
-
 int64_t ringline_op_await(struct ringline_op *op)
 {
 	struct ringline_task *t;
 	int r;
 
-	r = waiter(&t, __func__);
+	r = rln_task_get_parking(&t, __func__);
 	if (r == 0)
 		r = claim(op, __func__);
 	if (r < 0)
@@ -249,7 +240,7 @@ int ringline_op_await_all(struct ringline_op **ops, size_t n, int64_t *results)
 	int cut;
 	size_t i;
 
-	cut = waiter(&t, __func__);
+	cut = rln_task_get_parking(&t, __func__);
 	if (cut < 0)
 		return cut;
 	claimed = claim_all(ops, n, __func__);
@@ -325,7 +316,7 @@ ssize_t ringline_op_await_any(struct ringline_op **ops, size_t n, int64_t *resul
 	int64_t value;
 	int r;
 
-	r = waiter(&t, __func__);
+	r = rln_task_get_parking(&t, __func__);
 	if (r < 0)
 		return r;
 	which = claim_all(ops, n, __func__);

@@ -22,7 +22,6 @@
 #include "core/wait.h"
 #include "ringline/op.h"
 
-struct rln_detached_job;
 struct rln_scope;
 
 struct rln_handle_kind {
@@ -43,7 +42,7 @@ struct ringline_op {
 		struct rln_op op;
 		struct rln_timer timer;
 		struct rln_job job;
-		struct rln_detached_job *detached;
+		void *ptr;                /* what the kind has of its own */
 	} work;
 };
 

@@ -200,14 +200,12 @@ static int check_cases(const struct select *s)
 
 ssize_t ringline_select(struct ringline_case *cases, size_t n, size_t case_size, uint32_t flags)
 {
-	struct ringline_task *t = rln_task_get(__func__);
 	struct select s = { .cases = (unsigned char *)cases, .n = n, .size = case_size };
-	int r;
+	struct ringline_task *t;
+	int r = rln_task_get_parking(&t, __func__);
 
-	if (!t)
-		return -EPERM;
-	if (!t->fiber)
-		return -EDEADLK;
+	if (r < 0)
+		return r;
 	if (!cases || !n || case_size < sizeof(*cases) || flags & ~(RINGLINE_SELECT_BIASED | RINGLINE_SELECT_NOWAIT))
 		return -EINVAL;
 	s.exec = rln_exec_current;

@@ -22,6 +22,8 @@
 #ifndef RLN_CORE_TASK_H
 #define RLN_CORE_TASK_H
 
+#include <errno.h>
+
 #include "base/list.h"
 #include "base/slab.h"
 #include "core/executor.h"
@@ -99,6 +101,15 @@ static inline bool rln_task_live(const struct ringline_task *t)
 static inline struct ringline_task *rln_task_current(void)
 {
 	return rln_exec_current->current;
+}
+
+/* The guard of suspending calls: the calling task in *ret. 0, -EPERM (not in a task), -EDEADLK (it cannot park). */
+static inline int rln_task_get_parking(struct ringline_task **ret, const char *call)
+{
+	*ret = rln_task_get(call);
+	if (rln_unlikely(!*ret))
+		return -EPERM;
+	return rln_likely((*ret)->fiber != NULL) ? 0 : -EDEADLK;
 }
 
 #endif

@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "io/conn.h"
+#include "io/fd.h"
 #include "io/io.h"
 #include "io/listener.h"
 
@@ -15,6 +16,7 @@ void rln_io_init(struct rln_io *io, struct rln_exec *x, const struct rln_io_conf
 	rln_list_init(&io->open);
 	rln_list_init(&io->listeners);
 	rln_list_init(&io->held);
+	rln_fd_init(io);
 	x->io = io;
 }
 
@@ -40,6 +42,7 @@ void rln_io_fini(struct rln_io *io)
 	leaked = rln_slab_fini(&io->conns);
 	if (leaked)
 		rln_log(RLN_LOG_WARNING, "%u connection handles were never dropped", leaked);
+	rln_fd_fini(io);
 	rln_slab_fini(&io->segments);
 	rln_slab_fini(&io->lent_sends);
 	io->exec->io = NULL;
@@ -91,6 +94,7 @@ void rln_io_descriptor_freed(struct rln_io *io)
 
 void rln_io_close_all(struct rln_io *io)
 {
+	rln_fd_end_all(io);
 	each_conn(io, rln_conn_close);
 }
 

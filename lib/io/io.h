@@ -14,6 +14,8 @@
 #include "base/slab.h"
 #include "core/executor.h"
 
+struct ringline_fd_watch;
+
 struct rln_io_config {
 	uint32_t max_connections;         /* 0: no limit */
 	uint64_t input_limit;             /* bytes buffered per connection before it stops receiving */
@@ -43,6 +45,10 @@ struct rln_io {
 	struct rln_list open;             /* ringline_conn.link: connections that hold a descriptor */
 	struct rln_list listeners;        /* rln_listener.link */
 	struct rln_list held;             /* rln_segment.held: unread bytes in the backend's buffers */
+	struct rln_slab watches;          /* struct ringline_fd_watch */
+	struct ringline_fd_watch **watch_by_fd;
+	uint32_t nwatch_by_fd;
+	int probe_fd;                     /* an epoll descriptor that tells what can be polled; -1: not needed yet */
 	uint32_t nopen;
 	struct rln_io_config config;
 	struct rln_io_stats stats;

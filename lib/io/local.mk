@@ -10,6 +10,8 @@ io_sources = \
 	lib/io/conn.c \
 	lib/io/conn.h \
 	lib/io/connect.c \
+	lib/io/fd.c \
+	lib/io/fd.h \
 	lib/io/io.c \
 	lib/io/io.h \
 	lib/io/listener.c \
