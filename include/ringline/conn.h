@@ -21,6 +21,7 @@ RINGLINE_BEGIN_DECLS
 
 struct iovec;
 struct ringline_conn;
+struct ringline_op;
 
 /* Room for any address as text, with the terminating zero. */
 #define RINGLINE_ADDRESS_SIZE 128
@@ -55,6 +56,17 @@ struct ringline_conn_info {
  */
 RINGLINE_SUSPENDS int ringline_connect(struct ringline_conn **ret, const char *address,
                                        const struct ringline_connect_options *options) RINGLINE_MUST_CHECK;
+
+/*
+ * Begins to connect, as an operation (op.h) whose result is 0 or an error of ringline_connect(). The connection is stored in
+ * *conn by the call that takes the result, which must be valid until then; an operation that nobody takes closes it. Never
+ * suspends.
+ *
+ * Returns 0; the errors above that are known at once; -EAGAIN (the worker's limit of operations is reached too).
+ * Since: 0.1
+ */
+int ringline_connect_begin(struct ringline_op **ret, struct ringline_conn **conn, const char *address,
+                           const struct ringline_connect_options *options) RINGLINE_MUST_CHECK;
 
 /*
  * Receives between 1 and len bytes into buf, waiting if there are none; bytes that arrive meanwhile go straight there.

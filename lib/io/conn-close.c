@@ -71,6 +71,7 @@ void rln_conn_progress(struct ringline_conn *c)
 		rln_conn_send_start(c);
 		return;
 	}
+	rln_source_fire_all(&c->writable, 0);
 	if (c->shut_wanted && !c->shut_done)
 		shut_down(c);
 	if (c->state == RLN_CONN_CLOSING)
@@ -95,6 +96,7 @@ void rln_conn_close(struct ringline_conn *c)
 		return;
 	}
 	c->state = RLN_CONN_CLOSING;
+	rln_source_fire_all(&c->writable, 0);
 	rln_conn_recv_end(c);
 	rln_conn_progress(c);
 }

@@ -244,14 +244,17 @@ static void note_end(struct ringline_conn *c, int64_t res)
 		c->recv_error = (int)res;
 }
 
-/* After a completion: wake the reader if it has what it wants or will not get it, else go on receiving. */
+/* After a completion: wake who has what he wants or will not get it, else go on receiving. */
 static void serve_reader(struct ringline_conn *c)
 {
 	struct reader *r = parked_reader(c);
+	bool over = c->eof || c->recv_error;
 
-	if (r && (satisfied(c, r) || c->eof || c->recv_error))
+	if (c->buffered || over)
+		rln_source_fire_all(&c->readable, 0);
+	if (r && (satisfied(c, r) || over))
 		rln_wait_fire(&r->wait, 0);
-	else if (r)
+	else if (r || rln_source_waited_on(&c->readable))
 		rln_conn_recv_arm(c);
 }
 
@@ -280,6 +283,7 @@ void rln_conn_recv_complete(struct rln_op *op, const struct rln_completion *done
 		rln_conn_progress(c);
 	} else if (op->opcode == RLN_OP_RECV && (op->flags & RLN_OPF_CANCELLED)) {
 		release_reader(c);
+		serve_reader(c);          /* others may wait until it is readable */
 	} else {
 		serve_reader(c);
 	}
@@ -298,6 +302,7 @@ void rln_conn_recv_end(struct ringline_conn *c)
 			segment_free(c, s);
 	}
 	c->buffered = 0;
+	rln_source_fire_all(&c->readable, 0);
 	if (!(rln_op_inflight(&c->recv) && c->recv.opcode == RLN_OP_RECV))
 		release_reader(c);
 	c->transport->cancel(c, &c->recv);

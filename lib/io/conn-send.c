@@ -240,6 +240,7 @@ void rln_conn_send_fail(struct ringline_conn *c, int error)
 	struct rln_list *tmp;
 
 	c->send_error = error;
+	rln_source_fire_all(&c->writable, 0);
 	rln_list_for_each_safe (it, tmp, &c->output) {
 		struct rln_send *s = rln_list_entry(it, struct rln_send, link);
 

@@ -30,6 +30,8 @@ struct ringline_conn *rln_conn_new(struct rln_io *io, int fd, int family, enum r
 	rln_list_init(&c->input);
 	rln_list_init(&c->output);
 	rln_source_init(&c->reader);
+	rln_source_init(&c->readable);
+	rln_source_init(&c->writable);
 	rln_timer_init(&c->linger, linger_over);
 	rln_op_init(&c->recv, rln_conn_recv_complete);
 	rln_op_init(&c->send, NULL);

@@ -12,6 +12,7 @@
  *
  *   receive (conn-recv.c)   completions append segments to `input`, or fill the parked reader's memory
  *   send (conn-send.c)      `output` is the queue of what is to leave; its head is in the kernel
+ *   select (conn-select.c)  readable and writable as cases of ringline_select()
  *   end (conn-close.c)      rln_conn_progress() decides after every completion what comes next
  *
  * References: `refs` counts the user's, `calls` those of calls under way and of the handler's task. While it is `handled`
@@ -29,6 +30,7 @@
 #include "io/io.h"
 #include "ringline/conn.h"
 
+struct rln_connecting;
 struct rln_send_batch;
 struct rln_transport;
 
@@ -75,10 +77,12 @@ struct ringline_conn {
 
 	struct rln_list input;            /* rln_segment.link */
 	size_t buffered;                  /* bytes in input */
-	struct rln_source reader;         /* the one task that waits for input (or for the connect) */
+	struct rln_source reader;         /* the one task that receives */
+	struct rln_source readable;       /* tasks that wait until there is something to receive */
 
 	struct rln_list output;           /* rln_send.link */
 	size_t queued;                    /* bytes in output that have not left */
+	struct rln_source writable;       /* tasks that wait until output is empty */
 	struct rln_send_batch *batch;     /* scratch of a vectored send; NULL while not needed */
 
 	uint64_t bytes_received;
@@ -88,6 +92,7 @@ struct ringline_conn {
 	void (*serve)(struct ringline_conn *conn, void *arg);   /* the handler of an accepted connection */
 	void *serve_arg;
 	const struct ringline_task *handler;
+	struct rln_connecting *attempt;   /* while connecting (connect.c) */
 
 	struct rln_op recv;
 	struct rln_op send;               /* also connect and close: never at the same time */
@@ -153,6 +158,9 @@ void rln_conn_send_start(struct ringline_conn *c);
 /* Fails all that is queued and not in flight. */
 void rln_conn_send_fail(struct ringline_conn *c, int error);
 void rln_conn_send_end(struct ringline_conn *c);
+
+/* Enters the kinds of ringline_select() that are connections. */
+void rln_conn_select_init(struct rln_io *io);
 
 /* What comes next, after any event: send, shut down, close. */
 void rln_conn_progress(struct ringline_conn *c);

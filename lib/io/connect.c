@@ -5,6 +5,12 @@
  * The connection object exists from the start and owns the descriptor, so a connect that is cut, times out or fails ends
  * the way every connection does: operations waited for, descriptor closed through the backend. A connect that succeeded
  * although it was being cancelled counts as a success.
+ *
+ *     start --> CONNECTING --over--> done() --> taken: the caller's connection
+ *                   |  cancel, timeout: the operation is cancelled, and done() still comes
+ *                   +                        --> dropped: closed, because nobody wanted it any more
+ *
+ * The call that parks and the operation are the same but for what done() does.
  */
 #include <errno.h>
 #include <netinet/in.h>
@@ -13,55 +19,42 @@
 #include <unistd.h>
 
 #include "base/fault.h"
+#include "base/mem.h"
 #include "base/sized.h"
+#include "core/handle.h"
 #include "io/addr.h"
 #include "io/conn.h"
 
-struct attempt {
-	struct rln_wait wait;
+/* An attempt. Its address is the kernel's until it is over. */
+struct rln_connecting {
+	struct ringline_conn *conn;
+	struct rln_addr addr;
 	struct rln_timer timer;
+	bool timed_out;
+	int result;
+	void (*done)(struct rln_connecting *a);
 };
 
-static void connect_complete(struct rln_op *op, const struct rln_completion *done)
+static void connect_complete(struct rln_op *op, const struct rln_completion *c)
 {
-	struct ringline_conn *c = rln_container_of(op, struct ringline_conn, send);
+	struct rln_connecting *a = rln_container_of(op, struct ringline_conn, send)->attempt;
 
-	rln_source_fire_all(&c->reader, done->res);
+	rln_timer_cancel(rln_exec_current, &a->timer);
+	a->result = c->res < 0 && a->timed_out ? -ETIMEDOUT : (int)c->res;
+	a->done(a);
 }
 
-static void timed_out(struct rln_timer *t)
+static void cancel(struct rln_connecting *a)
 {
-	struct attempt *a = rln_container_of(t, struct attempt, timer);
-
-	rln_wait_fire(&a->wait, -ETIMEDOUT);
+	rln_op_cancel(&a->conn->send);
 }
 
-/* Waits for the result; what cuts it short turns into a cancellation, and its terminal result is waited for. */
-static int wait_result(struct ringline_conn *c, struct ringline_task *t, uint64_t timeout)
+static void time_out(struct rln_timer *t)
 {
-	struct rln_exec *x = c->io->exec;
-	struct rln_parker p;
-	struct attempt a;
-	int cut = 0;
+	struct rln_connecting *a = rln_container_of(t, struct rln_connecting, timer);
 
-	rln_parker_init(&p, t);
-	rln_wait_arm(&a.wait, &p, &c->reader);
-	rln_timer_init(&a.timer, timed_out);
-	if (timeout)
-		cut = rln_timer_arm(x, &a.timer, rln_time_add(rln_clock_now(x->clock), timeout));
-	if (!cut)
-		cut = rln_park(&p);
-	rln_timer_cancel(x, &a.timer);
-	if (!cut && rln_op_inflight(&c->send)) {
-		cut = -ETIMEDOUT;
-		rln_parker_init(&p, t);
-		rln_wait_arm(&a.wait, &p, &c->reader);
-	}
-	if (cut) {
-		rln_op_cancel(&c->send);
-		rln_park_shielded(&p);
-	}
-	return cut && a.wait.result < 0 ? cut : (int)a.wait.result;
+	a->timed_out = true;
+	cancel(a);
 }
 
 static int open_socket(const struct rln_addr *a)
@@ -80,61 +73,225 @@ static int open_socket(const struct rln_addr *a)
 	return fd;
 }
 
-static int connect_to(struct ringline_conn **ret, struct rln_addr *a, struct ringline_task *t, uint64_t timeout)
+/* The timer comes first: it is the only thing that can fail once there is a connection. */
+static int arm_timeout(struct rln_connecting *a, uint64_t timeout)
 {
-	struct rln_io *io = rln_io_current();
-	struct ringline_conn *c;
-	int fd = open_socket(a);
-	int r;
+	struct rln_exec *x = rln_exec_current;
+
+	rln_timer_init(&a->timer, time_out);
+	a->timed_out = false;
+	return timeout ? rln_timer_arm(x, &a->timer, rln_time_add(rln_clock_now(x->clock), timeout)) : 0;
+}
+
+static int new_conn(struct rln_connecting *a)
+{
+	int fd = open_socket(&a->addr);
 
 	if (fd < 0)
 		return fd;
-	c = rln_conn_new(io, fd, rln_addr_family(a), RLN_CONN_CONNECTING);
-	if (!c) {
-		close(fd);
-		return -ENOMEM;
-	}
-	c->refs = 1;
-	c->send.opcode = RLN_OP_CONNECT;
-	c->send.complete = connect_complete;
-	c->send.fd = fd;
-	c->send.ptr = &a->sa;
-	c->send.len = a->len;
-	rln_op_submit(&c->send);
-	r = wait_result(c, t, timeout);
-	c->state = RLN_CONN_OPEN;
+	a->conn = rln_conn_new(rln_io_current(), fd, rln_addr_family(&a->addr), RLN_CONN_CONNECTING);
+	if (a->conn)
+		return 0;
+	close(fd);
+	return -ENOMEM;
+}
+
+/* On success done() will be called, but not yet. */
+static int start(struct rln_connecting *a, uint64_t timeout)
+{
+	int r = arm_timeout(a, timeout);
+
+	if (r == 0)
+		r = new_conn(a);
 	if (r < 0) {
-		rln_conn_abort(c);
-		rln_conn_unref(c);
+		rln_timer_cancel(rln_exec_current, &a->timer);
 		return r;
 	}
-	rln_stat_add(&io->stats.connected, 1);
-	*ret = c;
+	a->conn->refs = 1;
+	a->conn->attempt = a;
+	a->conn->send.opcode = RLN_OP_CONNECT;
+	a->conn->send.complete = connect_complete;
+	a->conn->send.fd = a->conn->fd;
+	a->conn->send.ptr = &a->addr.sa;
+	a->conn->send.len = a->addr.len;
+	rln_op_submit(&a->conn->send);
 	return 0;
+}
+
+/* The attempt is over. A connection that did not come about, or that nobody wants. */
+static void drop(struct rln_connecting *a)
+{
+	a->conn->state = RLN_CONN_OPEN;
+	rln_conn_abort(a->conn);
+	rln_conn_unref(a->conn);
+}
+
+static struct ringline_conn *take(struct rln_connecting *a)
+{
+	a->conn->state = RLN_CONN_OPEN;
+	rln_stat_add(&a->conn->io->stats.connected, 1);
+	return a->conn;
+}
+
+static int prepare(struct ringline_connect_options *o, struct rln_addr *a, const char *address,
+                   const struct ringline_connect_options *options)
+{
+	const struct rln_io *io = rln_io_current();
+	int r = rln_sized_in(o, sizeof(*o), options);
+
+	if (r == 0 && (o->flags || o->reserved))
+		r = -EINVAL;
+	if (r == 0)
+		r = rln_addr_parse(a, address);
+	if (r == 0 && io->config.max_connections && io->nopen >= io->config.max_connections)
+		r = -EAGAIN;
+	return r;
+}
+
+/* The call */
+
+struct waited_attempt {
+	struct rln_connecting attempt;
+	struct rln_wait wait;
+};
+
+static void wake_waiter(struct rln_connecting *a)
+{
+	rln_wait_fire(&rln_container_of(a, struct waited_attempt, attempt)->wait, a->result);
+}
+
+static int connect_and_wait(struct waited_attempt *w, struct ringline_task *t, uint64_t timeout)
+{
+	struct rln_parker p;
+	int cut;
+	int r;
+
+	w->attempt.done = wake_waiter;
+	rln_parker_init(&p, t);
+	rln_wait_arm(&w->wait, &p, NULL);
+	r = start(&w->attempt, timeout);
+	if (r < 0)
+		return r;
+	cut = rln_park(&p);
+	if (cut) {
+		cancel(&w->attempt);
+		rln_park_shielded(&p);
+	}
+	r = (int)w->wait.result;
+	if (r < 0)
+		drop(&w->attempt);
+	return r < 0 && cut ? cut : r;
 }
 
 int ringline_connect(struct ringline_conn **ret, const char *address, const struct ringline_connect_options *options)
 {
 	struct ringline_connect_options o;
-	struct ringline_task *t = rln_task_get(__func__);
-	struct rln_addr a;
+	struct waited_attempt w;
+	struct ringline_task *t;
+	int r = rln_task_get_parking(&t, __func__);
+
+	if (r == 0)
+		r = t->scope->reason;
+	if (r < 0)
+		return r;
+	if (!ret)
+		return -EINVAL;
+	r = prepare(&o, &w.attempt.addr, address, options);
+	if (r == 0)
+		r = connect_and_wait(&w, t, o.timeout);
+	if (r == 0)
+		*ret = take(&w.attempt);
+	return r;
+}
+
+/* The operation */
+
+struct begun_attempt {
+	struct rln_connecting attempt;
+	struct ringline_op *handle;
+	struct ringline_conn **ret;
+};
+
+static void tell_handle(struct rln_connecting *a)
+{
+	struct begun_attempt *b = rln_container_of(a, struct begun_attempt, attempt);
+	struct ringline_op *h = b->handle;
+	int result = a->result;
+
+	if (result < 0) {
+		drop(a);
+		rln_mem_free(b);
+	}
+	rln_handle_done(h, result);
+}
+
+static void op_cancel(struct ringline_op *h)
+{
+	cancel(&((struct begun_attempt *)h->work.ptr)->attempt);
+}
+
+static void op_take(struct ringline_op *h)
+{
+	struct begun_attempt *b = h->work.ptr;
+
+	if (h->result < 0)
+		return;
+	*b->ret = take(&b->attempt);
+	rln_mem_free(b);
+}
+
+static void op_dispose(struct ringline_op *h)
+{
+	struct begun_attempt *b = h->work.ptr;
+
+	if (h->result < 0)
+		return;
+	drop(&b->attempt);
+	rln_mem_free(b);
+}
+
+static const struct rln_handle_kind connect_op = { .cancel = op_cancel, .take = op_take, .dispose = op_dispose };
+
+static int begin(struct ringline_op *h, struct ringline_conn **conn, const char *address,
+                 const struct ringline_connect_options *options)
+{
+	struct begun_attempt *b = rln_mem_alloc(sizeof(*b));
+	struct ringline_connect_options o;
 	int r;
 
-	if (!t)
-		return -EPERM;
-	if (!t->fiber)
-		return -EDEADLK;
-	if (t->scope->reason)
-		return t->scope->reason;
-	r = rln_sized_in(&o, sizeof(o), options);
+	if (!b)
+		return -ENOMEM;
+	b->attempt.done = tell_handle;
+	b->handle = h;
+	b->ret = conn;
+	r = prepare(&o, &b->attempt.addr, address, options);
+	if (r == 0)
+		r = start(&b->attempt, o.timeout);
 	if (r < 0)
-		return r;
-	if (!ret || o.flags || o.reserved)
+		rln_mem_free(b);
+	else
+		h->work.ptr = b;
+	return r;
+}
+
+int ringline_connect_begin(struct ringline_op **ret, struct ringline_conn **conn, const char *address,
+                           const struct ringline_connect_options *options)
+{
+	struct ringline_op *h;
+	int r;
+
+	if (!ret || !conn)
 		return -EINVAL;
-	r = rln_addr_parse(&a, address);
+	if (!rln_task_get(__func__))
+		return -EPERM;
+	r = rln_handle_new(&h, &connect_op);
 	if (r < 0)
 		return r;
-	if (rln_io_current()->config.max_connections && rln_io_current()->nopen >= rln_io_current()->config.max_connections)
-		return -EAGAIN;
-	return connect_to(ret, &a, t, o.timeout);
+	r = begin(h, conn, address, options);
+	if (r < 0) {
+		rln_handle_drop(h);
+		return r;
+	}
+	*ret = h;
+	return 0;
 }

@@ -17,6 +17,7 @@ void rln_io_init(struct rln_io *io, struct rln_exec *x, const struct rln_io_conf
 	rln_list_init(&io->listeners);
 	rln_list_init(&io->held);
 	rln_fd_init(io);
+	rln_conn_select_init(io);
 	x->io = io;
 }
 

@@ -6,6 +6,7 @@ io_sources = \
 	lib/io/addr.h \
 	lib/io/conn-close.c \
 	lib/io/conn-recv.c \
+	lib/io/conn-select.c \
 	lib/io/conn-send.c \
 	lib/io/conn.c \
 	lib/io/conn.h \
