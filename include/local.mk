@@ -6,6 +6,7 @@ pkginclude_HEADERS = \
 	include/ringline/common.h \
 	include/ringline/conn.h \
 	include/ringline/fd.h \
+	include/ringline/listener.h \
 	include/ringline/op.h \
 	include/ringline/ringline.h \
 	include/ringline/runtime.h \
@@ -14,6 +15,7 @@ pkginclude_HEADERS = \
 	include/ringline/stats.h \
 	include/ringline/sync.h \
 	include/ringline/task.h \
+	include/ringline/timer.h \
 	include/ringline/version.h \
 	$(NULL)
 

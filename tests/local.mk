@@ -196,6 +196,9 @@ conformance_programs = \
 	tests/conformance/test-guard \
 	tests/conformance/test-listen \
 	tests/conformance/test-runtime \
+	tests/conformance/test-fd \
+	tests/conformance/test-select \
+	tests/conformance/test-timer \
 	tests/conformance/test-stream \
 	$(NULL)
 
@@ -211,6 +214,12 @@ tests_conformance_test_listen_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
 tests_conformance_test_listen_LDADD = $(CONFORMANCE_LIBS)
 tests_conformance_test_runtime_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
 tests_conformance_test_runtime_LDADD = $(CONFORMANCE_LIBS)
+tests_conformance_test_fd_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
+tests_conformance_test_fd_LDADD = $(CONFORMANCE_LIBS)
+tests_conformance_test_select_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
+tests_conformance_test_select_LDADD = $(CONFORMANCE_LIBS)
+tests_conformance_test_timer_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
+tests_conformance_test_timer_LDADD = $(CONFORMANCE_LIBS)
 tests_conformance_test_stream_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
 tests_conformance_test_stream_LDADD = $(CONFORMANCE_LIBS)
 # Without libseccomp the sandboxes are left out.

@@ -7,6 +7,7 @@
 #include <ringline/common.h>
 #include <ringline/conn.h>
 #include <ringline/fd.h>
+#include <ringline/listener.h>
 #include <ringline/op.h>
 #include <ringline/runtime.h>
 #include <ringline/scope.h>
@@ -14,6 +15,7 @@
 #include <ringline/stats.h>
 #include <ringline/sync.h>
 #include <ringline/task.h>
+#include <ringline/timer.h>
 #include <ringline/version.h>
 
 #endif

@@ -17,6 +17,7 @@
 #define RINGLINE_RUNTIME_H
 
 #include <ringline/common.h>
+#include <ringline/listener.h>
 
 RINGLINE_BEGIN_DECLS
 
@@ -85,17 +86,6 @@ struct ringline_allocator {
  * Since: 0.1
  */
 int ringline_set_allocator(const struct ringline_allocator *allocator);
-
-struct ringline_listen_options {
-	size_t size;
-	uint32_t flags;                   /* RINGLINE_LISTEN_* */
-	uint32_t backlog;                 /* 0: 4096, as far as the kernel allows */
-};
-
-/* Do not fail if another process listens on the port too; the kernel then spreads the connections over both. */
-#define RINGLINE_LISTEN_SHARE_PORT (UINT32_C(1) << 0)
-
-#define RINGLINE_LISTEN_OPTIONS_INIT { sizeof(struct ringline_listen_options), 0, 0 }
 
 /*
  * Makes a runtime; no thread is started and no descriptor opened. config may be NULL. Any thread.

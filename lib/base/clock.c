@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /* The real clock and the one tests move by hand. */
-#include <time.h>
-
 #include "base/clock.h"
 
-static uint64_t real_now(const struct rln_clock *c)
+uint64_t rln_clock_read(clockid_t id)
 {
 	struct timespec ts;
 
-	(void)c;
-	clock_gettime(CLOCK_MONOTONIC, &ts);
+	clock_gettime(id, &ts);
 	return (uint64_t)ts.tv_sec * RLN_NSEC_PER_SEC + (uint64_t)ts.tv_nsec;
+}
+
+static uint64_t real_now(const struct rln_clock *c)
+{
+	(void)c;
+	return rln_clock_read(CLOCK_MONOTONIC);
 }
 
 const struct rln_clock rln_clock_real = { .now = real_now };

@@ -8,6 +8,8 @@
 #ifndef RLN_BASE_CLOCK_H
 #define RLN_BASE_CLOCK_H
 
+#include <time.h>
+
 #include "base/compiler.h"
 
 #define RLN_NSEC_PER_SEC  UINT64_C(1000000000)
@@ -24,6 +26,9 @@ static inline uint64_t rln_clock_now(const struct rln_clock *c)
 {
 	return c->now(c);
 }
+
+/* The time of a clock of the system in nanoseconds. */
+uint64_t rln_clock_read(clockid_t id);
 
 void rln_clock_virtual_init(struct rln_clock *c, uint64_t now);
 void rln_clock_virtual_advance(struct rln_clock *c, uint64_t ns);

@@ -2,10 +2,12 @@
 /* The connections and listeners of one worker, as a whole; io.h tells how they stop. */
 #include "base/log.h"
 #include "base/mem.h"
+#include "io/accept.h"
 #include "io/conn.h"
 #include "io/fd.h"
 #include "io/io.h"
 #include "io/listener.h"
+#include "io/timer.h"
 
 void rln_io_init(struct rln_io *io, struct rln_exec *x, const struct rln_io_config *config)
 {
@@ -17,6 +19,8 @@ void rln_io_init(struct rln_io *io, struct rln_exec *x, const struct rln_io_conf
 	rln_list_init(&io->listeners);
 	rln_list_init(&io->held);
 	rln_fd_init(io);
+	rln_timers_init(io);
+	rln_accept_init(io);
 	rln_conn_select_init(io);
 	x->io = io;
 }
@@ -43,7 +47,9 @@ void rln_io_fini(struct rln_io *io)
 	leaked = rln_slab_fini(&io->conns);
 	if (leaked)
 		rln_log(RLN_LOG_WARNING, "%u connection handles were never dropped", leaked);
+	rln_timers_fini(io);
 	rln_fd_fini(io);
+	rln_accept_fini(io);
 	rln_slab_fini(&io->segments);
 	rln_slab_fini(&io->lent_sends);
 	io->exec->io = NULL;
@@ -96,6 +102,8 @@ void rln_io_descriptor_freed(struct rln_io *io)
 void rln_io_close_all(struct rln_io *io)
 {
 	rln_fd_end_all(io);
+	rln_timers_end_all(io);
+	each_listener(io, rln_listener_close);
 	each_conn(io, rln_conn_close);
 }
 

@@ -3,7 +3,7 @@
  * What the connections and listeners of one worker share: tables, limits, counters.
  *
  * Stopping is driven by the runtime: rln_io_stop_accepting() closes the listeners, rln_io_close_all() closes gracefully
- * what no task will close any more, rln_io_abort_all() cuts off what is still open. The worker may end once rln_io_idle().
+ * what no task will close any more, and ends watches, timers and listeners that nobody has ended, rln_io_abort_all() cuts off what is still open. The worker may end once rln_io_idle().
  */
 #ifndef RLN_IO_IO_H
 #define RLN_IO_IO_H
@@ -13,6 +13,7 @@
 #include "base/list.h"
 #include "base/slab.h"
 #include "core/executor.h"
+#include "io/clock.h"
 
 struct ringline_fd_watch;
 
@@ -45,6 +46,10 @@ struct rln_io {
 	struct rln_list open;             /* ringline_conn.link: connections that hold a descriptor */
 	struct rln_list listeners;        /* rln_listener.link */
 	struct rln_list held;             /* rln_segment.held: unread bytes in the backend's buffers */
+	struct rln_slab takers;           /* struct ringline_listener */
+	struct rln_slab timers;           /* struct ringline_timer */
+	struct rln_alarm_clock realtime;
+	struct rln_alarm_clock boottime;
 	struct rln_slab watches;          /* struct ringline_fd_watch */
 	struct ringline_fd_watch **watch_by_fd;
 	uint32_t nwatch_by_fd;

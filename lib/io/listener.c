@@ -12,6 +12,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "io/accept.h"
 #include "io/conn.h"
 #include "io/listener.h"
 
@@ -80,6 +81,11 @@ static bool full(const struct rln_io *io)
 
 /* Accepting */
 
+static bool has_room(const struct rln_listener *l)
+{
+	return !full(l->io) && !(l->taker && rln_ring_full(&l->waiting));
+}
+
 static void arm(struct rln_listener *l)
 {
 	l->state = RLN_LISTENER_ARMED;
@@ -100,14 +106,15 @@ static void pause_full(struct rln_listener *l)
 static void accepted(struct rln_listener *l, int fd)
 {
 	l->backoff = BACKOFF_MIN;
-	if (l->state == RLN_LISTENER_CLOSING) {
+	if (l->state == RLN_LISTENER_CLOSING)
 		close(fd);
-	} else if (!full(l->io)) {
+	else if (!l->taker && !full(l->io))
 		serve(l, fd);
-	} else if (!rln_ring_push(&l->waiting, &fd)) {
+	else if (!rln_ring_push(&l->waiting, &fd))
 		refuse(l->io, fd);
-	}
-	if (l->state == RLN_LISTENER_ARMED && full(l->io))
+	else if (l->taker)
+		rln_accept_notify(l->taker);
+	if (l->state == RLN_LISTENER_ARMED && !has_room(l))
 		pause_full(l);
 }
 
@@ -171,14 +178,37 @@ void rln_listener_resume(struct rln_listener *l)
 	if (l->state == RLN_LISTENER_CLOSING)
 		return;
 	rln_timer_cancel(l->io->exec, &l->timer);
-	while (!full(l->io) && rln_ring_pop(&l->waiting, &fd))
+	while (!l->taker && !full(l->io) && rln_ring_pop(&l->waiting, &fd))
 		serve(l, fd);
-	if (!full(l->io))
+	if (l->taker && rln_listener_waiting(l))
+		rln_accept_notify(l->taker);
+	if (has_room(l))
 		arm(l);
 }
 
-int rln_listener_open(struct rln_io *io, int fd, int family, void (*serve_fn)(struct ringline_conn *conn, void *arg),
-                      void *arg)
+uint32_t rln_listener_waiting(const struct rln_listener *l)
+{
+	return full(l->io) ? 0 : rln_ring_len(&l->waiting);
+}
+
+struct ringline_conn *rln_listener_take(struct rln_listener *l)
+{
+	struct ringline_conn *c = NULL;
+	int fd;
+
+	while (!c && !full(l->io) && rln_ring_pop(&l->waiting, &fd)) {
+		c = rln_conn_new(l->io, fd, l->family, RLN_CONN_OPEN);
+		if (!c)
+			refuse(l->io, fd);
+	}
+	if (c)
+		rln_stat_add(&l->io->stats.accepted, 1);
+	if (l->state == RLN_LISTENER_FULL)
+		rln_listener_resume(l);
+	return c;
+}
+
+int rln_listener_open(struct rln_io *io, int fd, const struct rln_listener_how *how)
 {
 	struct rln_listener *l = rln_mem_alloc_aligned(sizeof(*l), 64);
 
@@ -190,10 +220,13 @@ int rln_listener_open(struct rln_io *io, int fd, int family, void (*serve_fn)(st
 	}
 	l->io = io;
 	l->fd = fd;
-	l->family = (uint16_t)family;
+	l->family = (uint16_t)how->family;
 	l->backoff = BACKOFF_MIN;
-	l->serve = serve_fn;
-	l->arg = arg;
+	l->serve = how->serve;
+	l->arg = how->arg;
+	l->taker = how->taker;
+	if (l->taker)
+		l->taker->listener = l;
 	rln_timer_init(&l->timer, backoff_over);
 	rln_op_init(&l->op, accept_complete);
 	rln_list_init(&l->link);
@@ -209,6 +242,8 @@ void rln_listener_close(struct rln_listener *l)
 	if (l->state == RLN_LISTENER_CLOSING)
 		return;
 	l->state = RLN_LISTENER_CLOSING;
+	if (l->taker)
+		rln_accept_closed(l->taker);
 	rln_timer_cancel(l->io->exec, &l->timer);
 	while (rln_ring_pop(&l->waiting, &fd))
 		close(fd);

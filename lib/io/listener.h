@@ -8,7 +8,8 @@
  *       |  --the worker's connection limit---> FULL -------- a connection closed ----------> ARMED
  *       +--close--> CLOSING --accept has ended--> (close) --> gone
  *
- * Each accepted connection becomes a task that runs `serve`. What arrives between reaching the limit and the end of the
+ * Each accepted connection becomes a task that runs `serve`, or waits for a task to take it (accept.h); then FULL is also
+ * the state in which as many wait as may. What arrives between reaching the limit and the end of the
  * multishot accept is kept in a bounded queue of descriptors and served when connections close, or closed and counted
  * when that is full.
  */
@@ -22,6 +23,7 @@
 #include "io/io.h"
 
 struct ringline_conn;
+struct ringline_listener;
 
 enum rln_listener_state {
 	RLN_LISTENER_ARMED,
@@ -39,17 +41,25 @@ struct rln_listener {
 	uint64_t backoff;                 /* the next pause, nanoseconds */
 	void (*serve)(struct ringline_conn *conn, void *arg);
 	void *arg;
-	struct rln_ring waiting;          /* accepted descriptors there was no room for */
+	struct ringline_listener *taker;  /* instead of serve: tasks take what is waiting */
+	struct rln_ring waiting;          /* accepted descriptors there was no room for, or that nobody has taken yet */
 	struct rln_timer timer;
 	struct rln_op op;
+};
+
+/* What becomes of the connections: serve(conn, arg) in a task each, or the taker's tasks take them. */
+struct rln_listener_how {
+	int family;
+	void (*serve)(struct ringline_conn *conn, void *arg);
+	void *arg;
+	struct ringline_listener *taker;
 };
 
 /*
  * Takes over a listening, non-blocking descriptor; accepting begins with rln_listener_resume(). 0 or -ENOMEM (the
  * descriptor stays the caller's).
  */
-int rln_listener_open(struct rln_io *io, int fd, int family, void (*serve)(struct ringline_conn *conn, void *arg),
-                      void *arg) rln_must_check;
+int rln_listener_open(struct rln_io *io, int fd, const struct rln_listener_how *how) rln_must_check;
 
 /* Frees one that never accepted; the descriptor stays the caller's. */
 void rln_listener_free(struct rln_listener *l);
@@ -59,5 +69,9 @@ void rln_listener_close(struct rln_listener *l);
 
 /* Goes on, if it had paused (or not begun) and there is room. */
 void rln_listener_resume(struct rln_listener *l);
+
+/* How many connections can be taken now; one of them, NULL if there is none. */
+uint32_t rln_listener_waiting(const struct rln_listener *l);
+struct ringline_conn *rln_listener_take(struct rln_listener *l);
 
 #endif

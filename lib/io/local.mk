@@ -2,8 +2,14 @@
 # Layer 4: connections, listeners, datagrams, files, processes.
 
 io_sources = \
+	lib/io/accept.c \
+	lib/io/accept.h \
 	lib/io/addr.c \
 	lib/io/addr.h \
+	lib/io/bind.c \
+	lib/io/bind.h \
+	lib/io/clock.c \
+	lib/io/clock.h \
 	lib/io/conn-close.c \
 	lib/io/conn-recv.c \
 	lib/io/conn-select.c \
@@ -17,6 +23,8 @@ io_sources = \
 	lib/io/io.h \
 	lib/io/listener.c \
 	lib/io/listener.h \
+	lib/io/timer.c \
+	lib/io/timer.h \
 	lib/io/transport-plain.c \
 	lib/io/transport.h \
 	$(NULL)

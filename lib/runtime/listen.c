@@ -6,106 +6,29 @@
  * another. SO_REUSEPORT alone would let a second daemon of the same user share the port without noticing; a probe, a
  * socket without it that tries to listen on the address first, finds out whether somebody is there.
  *
- * unix: one socket, a duplicate of its descriptor for each worker. A socket file nobody answers on is a leftover and is
- * replaced; anything else at that path is left alone. The file we made is removed when we are done, if it is still there.
+ * unix: one socket, a duplicate of its descriptor for each worker.
  *
- * TCP_NODELAY is set on the listening socket: accepted ones inherit it.
+ * io/bind.c does what one socket needs; here are many.
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
-#include "base/fault.h"
 #include "base/mem.h"
-#include "base/sized.h"
+#include "io/accept.h"
+#include "io/bind.h"
 #include "io/listener.h"
 #include "ringline/conn.h"
+#include "ringline/listener.h"
 #include "runtime/runtime.h"
-
-#define DEFAULT_BACKLOG 4096
-
-static int open_socket(int family)
-{
-	int error = rln_fault(RLN_FAULT_SOCKET);
-	int fd;
-
-	if (error)
-		return -error;
-	fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	return fd < 0 ? -errno : fd;
-}
-
-static int set_option(int fd, int level, int option)
-{
-	static const int on = 1;
-
-	return setsockopt(fd, level, option, &on, sizeof(on)) < 0 ? -errno : 0;
-}
-
-static int bind_to(int fd, const struct rln_addr *a)
-{
-	int error = rln_fault(RLN_FAULT_BIND);
-
-	if (error)
-		return -error;
-	return bind(fd, (const struct sockaddr *)&a->sa, a->len) < 0 ? -errno : 0;
-}
-
-static int listen_on(int fd, int backlog)
-{
-	int error = rln_fault(RLN_FAULT_LISTEN);
-
-	if (error)
-		return -error;
-	return listen(fd, backlog) < 0 ? -errno : 0;
-}
-
-/* A socket bound to *a*. The descriptor, or -errno. */
-static int bound_tcp(const struct rln_addr *a, bool share)
-{
-	int fd = open_socket(rln_addr_family(a));
-	int r;
-
-	if (fd < 0)
-		return fd;
-	r = set_option(fd, SOL_SOCKET, SO_REUSEADDR);
-	if (r == 0 && share)
-		r = set_option(fd, SOL_SOCKET, SO_REUSEPORT);
-	if (r == 0)
-		r = set_option(fd, IPPROTO_TCP, TCP_NODELAY);
-	if (r == 0)
-		r = bind_to(fd, a);
-	if (r == 0)
-		return fd;
-	close(fd);
-	return r;
-}
-
-/* 0 if nobody listens on the address. */
-static int probe_tcp(const struct rln_addr *a)
-{
-	int fd = bound_tcp(a, false);
-	int r;
-
-	if (fd < 0)
-		return fd;
-	r = listen_on(fd, 1);
-	close(fd);
-	return r;
-}
 
 static int bind_all(struct rln_listen *l, uint32_t n)
 {
 	uint32_t i;
 
 	for (i = 0; i < n; i++) {
-		l->fd[i] = bound_tcp(&l->addr, true);
+		l->fd[i] = rln_bind_tcp(&l->addr, true);
 		if (l->fd[i] < 0)
 			return l->fd[i];
 	}
@@ -118,7 +41,7 @@ static int bind_all(struct rln_listen *l, uint32_t n)
  */
 static int bind_all_to_any(struct rln_listen *l, uint32_t n)
 {
-	int fd = bound_tcp(&l->addr, true);
+	int fd = rln_bind_tcp(&l->addr, true);
 	int r;
 
 	if (fd < 0)
@@ -136,85 +59,23 @@ static int open_tcp(struct rln_listen *l, uint32_t n, bool share_port)
 	if (!rln_addr_port(&l->addr))
 		return bind_all_to_any(l, n);
 	if (!share_port)
-		r = probe_tcp(&l->addr);
+		r = rln_bind_probe(&l->addr);
 	return r < 0 ? r : bind_all(l, n);
-}
-
-/* Unix sockets */
-
-static const char *socket_path(const struct rln_addr *a)
-{
-	const struct sockaddr_un *un = (const struct sockaddr_un *)&a->sa;
-
-	return rln_addr_family(a) == AF_UNIX && un->sun_path[0] ? un->sun_path : NULL;
-}
-
-/* True if the path is a socket that refuses connections: its owner is gone. */
-static bool stale(const struct rln_addr *a)
-{
-	struct stat st;
-	bool refused;
-	int fd;
-
-	if (lstat(socket_path(a), &st) < 0 || !S_ISSOCK(st.st_mode))
-		return false;
-	fd = open_socket(AF_UNIX);
-	if (fd < 0)
-		return false;
-	refused = connect(fd, (const struct sockaddr *)&a->sa, a->len) < 0 && errno == ECONNREFUSED;
-	close(fd);
-	return refused;
-}
-
-static int bind_unix(int fd, const struct rln_addr *a)
-{
-	int r = bind_to(fd, a);
-
-	if (r != -EADDRINUSE || !socket_path(a) || !stale(a))
-		return r;
-	unlink(socket_path(a));
-	return bind_to(fd, a);
-}
-
-/* Remembers which file it is, so that only that one is removed in the end. */
-static void note_path(struct rln_listen *l)
-{
-	struct stat st;
-
-	if (!socket_path(&l->addr) || stat(socket_path(&l->addr), &st) < 0)
-		return;
-	l->owns_path = true;
-	l->path_dev = st.st_dev;
-	l->path_ino = st.st_ino;
 }
 
 static int open_unix(struct rln_listen *l, uint32_t n)
 {
 	uint32_t i;
-	int r;
 
-	l->fd[0] = open_socket(AF_UNIX);
+	l->fd[0] = rln_bind_unix(&l->addr, &l->path);
 	if (l->fd[0] < 0)
 		return l->fd[0];
-	r = bind_unix(l->fd[0], &l->addr);
-	if (r < 0)
-		return r;
-	note_path(l);
 	for (i = 1; i < n; i++) {
 		l->fd[i] = fcntl(l->fd[0], F_DUPFD_CLOEXEC, 3);
 		if (l->fd[i] < 0)
 			return -errno;
 	}
 	return 0;
-}
-
-static void remove_path(const struct rln_listen *l)
-{
-	struct stat st;
-
-	if (l->owns_path && stat(socket_path(&l->addr), &st) == 0 && st.st_dev == l->path_dev &&
-	    st.st_ino == l->path_ino)
-		unlink(socket_path(&l->addr));
 }
 
 /* The list */
@@ -226,7 +87,7 @@ static void listen_free(struct rln_listen *l, uint32_t n)
 	for (i = 0; i < n; i++)
 		if (l->fd[i] >= 0)
 			close(l->fd[i]);
-	remove_path(l);
+	rln_socket_path_remove(&l->path, &l->addr);
 	rln_list_del(&l->link);
 	rln_mem_free(l->fd);
 	rln_mem_free(l);
@@ -258,15 +119,6 @@ void rln_listens_free(struct ringline_runtime *rt)
 		listen_free(rln_list_entry(node, struct rln_listen, link), rt->nworkers);
 }
 
-static int check_options(struct ringline_listen_options *o, const struct ringline_listen_options *options)
-{
-	int r = rln_sized_in(o, sizeof(*o), options);
-
-	if (r == 0 && (o->flags & ~RINGLINE_LISTEN_SHARE_PORT || o->backlog > INT32_MAX))
-		r = -EINVAL;
-	return r;
-}
-
 int ringline_runtime_listen(struct ringline_runtime *rt, char *bound, const char *address,
                             void (*serve)(struct ringline_conn *conn, void *arg), void *arg,
                             const struct ringline_listen_options *options)
@@ -280,7 +132,7 @@ int ringline_runtime_listen(struct ringline_runtime *rt, char *bound, const char
 		return -EINVAL;
 	if (atomic_load(&rt->state) != RLN_RUNTIME_NEW)
 		return -EBUSY;
-	r = check_options(&o, options);
+	r = rln_listen_read_options(&o, options);
 	if (r == 0)
 		r = rln_addr_parse(&a, address);
 	if (r < 0)
@@ -291,7 +143,7 @@ int ringline_runtime_listen(struct ringline_runtime *rt, char *bound, const char
 	l->addr = a;
 	l->serve = serve;
 	l->arg = arg;
-	l->backlog = o.backlog ? (int)o.backlog : DEFAULT_BACKLOG;
+	l->backlog = o.backlog ? (int)o.backlog : RLN_BACKLOG_DEFAULT;
 	if (rln_addr_family(&a) == AF_UNIX)
 		r = open_unix(l, rt->nworkers);
 	else
@@ -314,7 +166,8 @@ int rln_listens_attach(struct ringline_runtime *rt, struct rln_worker *w)
 
 	rln_list_for_each (node, &rt->listens) {
 		struct rln_listen *l = rln_list_entry(node, struct rln_listen, link);
-		int r = rln_listener_open(&w->io, l->fd[w->index], rln_addr_family(&l->addr), l->serve, l->arg);
+		struct rln_listener_how how = { .family = rln_addr_family(&l->addr), .serve = l->serve, .arg = l->arg };
+		int r = rln_listener_open(&w->io, l->fd[w->index], &how);
 
 		if (r < 0)
 			return r;
@@ -369,7 +222,7 @@ static int all_live(struct ringline_runtime *rt, bool is_unix)
 		struct rln_listen *l = rln_list_entry(node, struct rln_listen, link);
 
 		for (i = 0; i < rt->nworkers && (rln_addr_family(&l->addr) == AF_UNIX) == is_unix; i++)
-			if ((r = listen_on(l->fd[i], l->backlog)) < 0)
+			if ((r = rln_bind_listen(l->fd[i], l->backlog)) < 0)
 				return r;
 	}
 	return 0;

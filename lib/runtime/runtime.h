@@ -9,6 +9,7 @@
 #include "base/list.h"
 #include "core/pool.h"
 #include "io/addr.h"
+#include "io/bind.h"
 #include "runtime/config.h"
 #include "runtime/topology.h"
 #include "runtime/worker.h"
@@ -27,9 +28,7 @@ struct rln_listen {
 	void (*serve)(struct ringline_conn *conn, void *arg);
 	void *arg;
 	int backlog;
-	bool owns_path;                   /* the unix socket file is ours to remove, if it still is the one we made */
-	uint64_t path_dev;
-	uint64_t path_ino;
+	struct rln_socket_path path;
 	int *fd;                          /* one per worker; -1 once handed over */
 };
 

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Listening: what ringline_runtime_listen() takes, and listeners that a task accepts from.
+ *
+ * A listener belongs to the worker it was opened on. Up to 256 accepted connections wait in it for a task to take them; then
+ * the kernel's backlog fills. When descriptors or memory run out it pauses and goes on by itself.
+ */
+#ifndef RINGLINE_LISTENER_H
+#define RINGLINE_LISTENER_H
+
+#include <ringline/common.h>
+
+RINGLINE_BEGIN_DECLS
+
+struct ringline_conn;
+struct ringline_listener;
+
+struct ringline_listen_options {
+	size_t size;
+	uint32_t flags;                   /* RINGLINE_LISTEN_* */
+	uint32_t backlog;                 /* 0: 4096, as far as the kernel allows */
+};
+
+/* Do not fail if another process listens on the port too; the kernel then spreads the connections over both. */
+#define RINGLINE_LISTEN_SHARE_PORT (UINT32_C(1) << 0)
+
+#define RINGLINE_LISTEN_OPTIONS_INIT { sizeof(struct ringline_listen_options), 0, 0 }
+
+/*
+ * Listens on an address, as ringline_runtime_listen() does, with one socket on the calling worker. bound, if not NULL, points
+ * at room for RINGLINE_ADDRESS_SIZE bytes and receives the address with the real port. The shutdown closes it. Never suspends.
+ *
+ * Returns 0; -EINVAL, -ENAMETOOLONG (address), -E2BIG (unknown options), -EADDRINUSE (somebody listens there), -EADDRNOTAVAIL,
+ * -EACCES, -ENOENT (directory of a unix socket), -EMFILE, -ENFILE, -ENOMEM, -EPERM.
+ * Since: 0.1
+ */
+int ringline_listener_open(struct ringline_listener **ret, char *bound, const char *address,
+                           const struct ringline_listen_options *options) RINGLINE_MUST_CHECK;
+
+/*
+ * Waits for a connection, which is the caller's to close. A case of ringline_select() too (RINGLINE_CASE_ACCEPT). At the
+ * worker's limit of connections it waits until one closes.
+ *
+ * Returns 0; -EBADF (the listener was closed, before or during the wait), -ETIME, -ECANCELED, -EINVAL, -EPERM, -EDEADLK.
+ * Since: 0.1
+ */
+RINGLINE_SUSPENDS int ringline_listener_accept(struct ringline_listener *listener,
+                                               struct ringline_conn **ret) RINGLINE_MUST_CHECK;
+
+/*
+ * Closes the listener and the connections nobody has taken; who waits for one gets -EBADF. A socket file that was made is
+ * removed. NULL is allowed. Never suspends.
+ *
+ * Returns 0; -EBADF (closed already), -EPERM.
+ * Since: 0.1
+ */
+int ringline_listener_close(struct ringline_listener *listener);
+
+RINGLINE_END_DECLS
+
+#endif

@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: MIT */
+/* Listeners of tasks; accept.h tells the idea. */
+#include <errno.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/sized.h"
+#include "core/task.h"
+#include "io/accept.h"
+#include "io/conn.h"
+#include "io/listener.h"
+
+void rln_accept_notify(struct ringline_listener *l)
+{
+	rln_source_fire_all(&l->acceptors, 0);
+}
+
+void rln_accept_closed(struct ringline_listener *l)
+{
+	l->listener = NULL;
+	rln_socket_path_remove(&l->path, &l->addr);
+	rln_source_fire_all(&l->acceptors, -EBADF);
+}
+
+/* Opening */
+
+int rln_listen_read_options(struct ringline_listen_options *o, const struct ringline_listen_options *options)
+{
+	int r = rln_sized_in(o, sizeof(*o), options);
+
+	return r == 0 && (o->flags & ~RINGLINE_LISTEN_SHARE_PORT || o->backlog > INT32_MAX) ? -EINVAL : r;
+}
+
+static int bind_to(struct ringline_listener *l, const struct ringline_listen_options *o)
+{
+	l->path.owned = false;
+	if (rln_addr_family(&l->addr) == AF_UNIX)
+		return rln_bind_unix(&l->addr, &l->path);
+	return rln_bind_tcp(&l->addr, o->flags & RINGLINE_LISTEN_SHARE_PORT);
+}
+
+static int go_live(struct ringline_listener *l, int fd, const struct ringline_listen_options *o)
+{
+	int r = rln_bind_listen(fd, o->backlog ? (int)o->backlog : RLN_BACKLOG_DEFAULT);
+
+	l->addr.len = sizeof(l->addr.sa);
+	if (r == 0 && getsockname(fd, (struct sockaddr *)&l->addr.sa, &l->addr.len) < 0)
+		r = -errno;
+	if (r == 0)
+		r = rln_listener_open(l->io, fd, &(struct rln_listener_how){ .family = rln_addr_family(&l->addr), .taker = l });
+	return r;
+}
+
+static int open_listener(struct ringline_listener *l, const struct ringline_listen_options *o)
+{
+	int fd = bind_to(l, o);
+	int r;
+
+	if (fd < 0)
+		return fd;
+	r = go_live(l, fd, o);
+	if (r < 0) {
+		close(fd);
+		rln_socket_path_remove(&l->path, &l->addr);
+	}
+	return r;
+}
+
+int ringline_listener_open(struct ringline_listener **ret, char *bound, const char *address,
+                           const struct ringline_listen_options *options)
+{
+	struct rln_exec *x = rln_exec_get(__func__);
+	struct ringline_listen_options o;
+	struct ringline_listener *l;
+	struct rln_addr a;
+	int r;
+
+	if (!x)
+		return -EPERM;
+	r = ret ? rln_listen_read_options(&o, options) : -EINVAL;
+	if (r == 0)
+		r = rln_addr_parse(&a, address);
+	if (r < 0)
+		return r;
+	l = rln_slab_alloc(&x->io->takers);
+	if (!l)
+		return -ENOMEM;
+	l->io = x->io;
+	l->addr = a;
+	rln_source_init(&l->acceptors);
+	r = open_listener(l, &o);
+	if (r < 0) {
+		rln_slab_free(&x->io->takers, l);
+		return r;
+	}
+	rln_listener_resume(l->listener);
+	if (bound)
+		rln_addr_format(&l->addr, bound, RINGLINE_ADDRESS_SIZE);
+	*ret = l;
+	return 0;
+}
+
+/* Using */
+
+static int check(const struct ringline_listener *l, const char *call)
+{
+	if (!l)
+		return -EINVAL;
+	if (!rln_exec_get(call))
+		return -EPERM;
+	return rln_exec_check_handle(&rln_io_current()->takers, &l->slot, call);
+}
+
+static struct ringline_conn *take(struct ringline_listener *l)
+{
+	struct ringline_conn *c = rln_listener_take(l->listener);
+
+	if (c)
+		c->refs = 1;
+	return c;
+}
+
+/* What came may be taken by another task before this one has its turn; and the listener may be freed meanwhile. */
+static int wait_and_take(struct ringline_listener *l, struct ringline_conn **ret)
+{
+	uint32_t gen = l->slot.gen;
+	int64_t fired;
+	int r;
+
+	for (;;) {
+		if (l->slot.gen != gen || !l->listener)
+			return -EBADF;
+		*ret = take(l);
+		if (*ret)
+			return 0;
+		r = rln_wait_on(&l->acceptors, &fired);
+		if (r < 0)
+			return r;
+	}
+}
+
+int ringline_listener_accept(struct ringline_listener *listener, struct ringline_conn **ret)
+{
+	struct ringline_task *t;
+	int r = rln_task_get_parking(&t, __func__);
+
+	if (r == 0)
+		r = check(listener, __func__);
+	if (r < 0)
+		return r;
+	if (!ret)
+		return -EINVAL;
+	return t->scope->reason ? t->scope->reason : wait_and_take(listener, ret);
+}
+
+int ringline_listener_close(struct ringline_listener *listener)
+{
+	int r = listener ? check(listener, __func__) : 0;
+
+	if (r < 0 || !listener)
+		return r;
+	if (listener->listener)
+		rln_listener_close(listener->listener);
+	rln_slab_free(&rln_io_current()->takers, listener);
+	return 0;
+}
+
+/* As a case of select */
+
+static int arm_case(struct ringline_case *c, struct rln_select_node *n, struct rln_parker *p)
+{
+	struct ringline_listener *l = c->object;
+	int r = rln_case_check(c, n, &rln_io_current()->takers);
+
+	if (r)
+		return r;
+	if (!l->listener) {
+		c->result = -EBADF;
+		return RLN_CASE_GONE;
+	}
+	c->result = rln_listener_waiting(l->listener);
+	if (c->result)
+		return RLN_CASE_READY;
+	rln_wait_arm(&n->wait, p, &l->acceptors);
+	return RLN_CASE_WAITS;
+}
+
+static bool settle_case(struct ringline_case *c, const struct rln_select_node *n)
+{
+	const struct ringline_listener *l = c->object;
+
+	c->result = rln_case_gone(c, n) || !l->listener ? -EBADF : (int64_t)rln_listener_waiting(l->listener);
+	return c->result != 0;
+}
+
+static const struct rln_case_kind accept_case = { .arm = arm_case, .settle = settle_case };
+
+/* The worker */
+
+void rln_accept_init(struct rln_io *io)
+{
+	rln_slab_init(&io->takers, sizeof(struct ringline_listener), 8, 0);
+	io->exec->case_kinds[RINGLINE_CASE_ACCEPT] = &accept_case;
+}
+
+void rln_accept_fini(struct rln_io *io)
+{
+	if (rln_slab_fini(&io->takers))
+		rln_log(RLN_LOG_WARNING, "listeners were never closed");
+}

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Sockets bound to an address; bind.h tells the rules.
+ *
+ * TCP_NODELAY is set on the listening socket: accepted ones inherit it.
+ */
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/fault.h"
+#include "io/bind.h"
+
+static int open_socket(int family)
+{
+	int error = rln_fault(RLN_FAULT_SOCKET);
+	int fd;
+
+	if (error)
+		return -error;
+	fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	return fd < 0 ? -errno : fd;
+}
+
+static int set_option(int fd, int level, int option)
+{
+	static const int on = 1;
+
+	return setsockopt(fd, level, option, &on, sizeof(on)) < 0 ? -errno : 0;
+}
+
+static int bind_to(int fd, const struct rln_addr *a)
+{
+	int error = rln_fault(RLN_FAULT_BIND);
+
+	if (error)
+		return -error;
+	return bind(fd, (const struct sockaddr *)&a->sa, a->len) < 0 ? -errno : 0;
+}
+
+int rln_bind_listen(int fd, int backlog)
+{
+	int error = rln_fault(RLN_FAULT_LISTEN);
+
+	if (error)
+		return -error;
+	return listen(fd, backlog) < 0 ? -errno : 0;
+}
+
+int rln_bind_tcp(const struct rln_addr *a, bool share)
+{
+	int fd = open_socket(rln_addr_family(a));
+	int r;
+
+	if (fd < 0)
+		return fd;
+	r = set_option(fd, SOL_SOCKET, SO_REUSEADDR);
+	if (r == 0 && share)
+		r = set_option(fd, SOL_SOCKET, SO_REUSEPORT);
+	if (r == 0)
+		r = set_option(fd, IPPROTO_TCP, TCP_NODELAY);
+	if (r == 0)
+		r = bind_to(fd, a);
+	if (r == 0)
+		return fd;
+	close(fd);
+	return r;
+}
+
+int rln_bind_probe(const struct rln_addr *a)
+{
+	int fd = rln_bind_tcp(a, false);
+	int r;
+
+	if (fd < 0)
+		return fd;
+	r = rln_bind_listen(fd, 1);
+	close(fd);
+	return r;
+}
+
+/* Unix sockets */
+
+static const char *socket_path(const struct rln_addr *a)
+{
+	const struct sockaddr_un *un = (const struct sockaddr_un *)&a->sa;
+
+	return rln_addr_family(a) == AF_UNIX && un->sun_path[0] ? un->sun_path : NULL;
+}
+
+/* True if the path is a socket that refuses connections: its owner is gone. */
+static bool stale(const struct rln_addr *a)
+{
+	struct stat st;
+	bool refused;
+	int fd;
+
+	if (lstat(socket_path(a), &st) < 0 || !S_ISSOCK(st.st_mode))
+		return false;
+	fd = open_socket(AF_UNIX);
+	if (fd < 0)
+		return false;
+	refused = connect(fd, (const struct sockaddr *)&a->sa, a->len) < 0 && errno == ECONNREFUSED;
+	close(fd);
+	return refused;
+}
+
+static int bind_or_replace(int fd, const struct rln_addr *a)
+{
+	int r = bind_to(fd, a);
+
+	if (r != -EADDRINUSE || !socket_path(a) || !stale(a))
+		return r;
+	unlink(socket_path(a));
+	return bind_to(fd, a);
+}
+
+/* Remembers which file it is, so that only that one is removed in the end. */
+static void note_path(struct rln_socket_path *path, const struct rln_addr *a)
+{
+	struct stat st;
+
+	path->owned = socket_path(a) && stat(socket_path(a), &st) == 0;
+	if (!path->owned)
+		return;
+	path->dev = st.st_dev;
+	path->ino = st.st_ino;
+}
+
+int rln_bind_unix(const struct rln_addr *a, struct rln_socket_path *path)
+{
+	int fd = open_socket(AF_UNIX);
+	int r;
+
+	path->owned = false;
+	if (fd < 0)
+		return fd;
+	r = bind_or_replace(fd, a);
+	if (r < 0) {
+		close(fd);
+		return r;
+	}
+	note_path(path, a);
+	return fd;
+}
+
+void rln_socket_path_remove(struct rln_socket_path *path, const struct rln_addr *a)
+{
+	struct stat st;
+
+	if (path->owned && stat(socket_path(a), &st) == 0 && st.st_dev == path->dev && st.st_ino == path->ino)
+		unlink(socket_path(a));
+	path->owned = false;
+}
