@@ -82,6 +82,8 @@ static void resume_paused(struct rln_listener *l)
 {
 	if (l->state == RLN_LISTENER_FULL || l->state == RLN_LISTENER_BACKING_OFF)
 		rln_listener_resume(l);
+	else if (l->taker)
+		rln_accept_notify(l->taker);
 }
 
 void rln_io_start_accepting(struct rln_io *io)

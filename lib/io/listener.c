@@ -93,7 +93,7 @@ static void arm(struct rln_listener *l)
 		return;
 	l->op.opcode = RLN_OP_ACCEPT;
 	l->op.fd = l->fd;
-	l->op.flags = 0;
+	l->op.flags = l->taker ? RLN_OPF_ONESHOT : 0;   /* a multishot accept would not stop in time when the queue is full */
 	rln_op_submit(&l->op);
 }
 

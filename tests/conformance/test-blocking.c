@@ -128,10 +128,14 @@ static int affinity_main(void *arg)
 /* A worker is pinned; the threads of the pool, which it starts, are not. */
 static void test_affinity(void)
 {
-	struct ringline_runtime *rt = conf_serve(NULL, 1, NULL, NULL, NULL, NULL);
+	struct ringline_runtime *rt;
+	struct ringline_config c;
 	cpu_set_t set;
 	int n = processors(&set);
 
+	conf_config(&c);
+	c.flags = 0;
+	rt = conf_serve(&c, 1, NULL, NULL, NULL, NULL);
 	CONF_OK(conf_call(rt, 0, affinity_main, &n));
 	CONF_OK(conf_stop(rt));
 }

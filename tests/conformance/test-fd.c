@@ -350,10 +350,12 @@ static int leak_main(void *arg)
 /* A watch that nobody frees, armed, does not keep the worker from ending. */
 static void test_leaked(void)
 {
+	struct ringline_runtime *rt = conf_serve(NULL, 1, NULL, NULL, NULL, NULL);
 	int fd[2];
 
 	open_pipe(fd);
-	CONF_OK(conf_run(leak_main, &fd[0]));
+	CONF_OK(conf_call(rt, 0, leak_main, &fd[0]));
+	CONF_OK(conf_stop(rt));
 	close_both(fd);
 }
 

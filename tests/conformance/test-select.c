@@ -145,7 +145,7 @@ static int writable_main(void *arg)
 	g_assert_cmpint(sel(&c, 1), ==, 0);
 	g_assert_cmpint(c.result, ==, -EBADF);
 	CONF_UNTIL(f.done);
-	g_assert_cmpint(f.result, ==, -ECONNABORTED);
+	g_assert_true(f.result == FILL || f.result == -ECONNABORTED);     /* the kernel may have had room for all */
 	close(peer);
 	g_free(sink);
 	g_free(f.data);
@@ -260,9 +260,18 @@ static int accept_closed_main(void *arg)
 	return 0;                 /* the last one is the shutdown's to close */
 }
 
+/* What the task leaves armed is the shutdown's to end. */
+static void run_untidy(int (*fn)(void *arg), void *arg)
+{
+	struct ringline_runtime *rt = conf_serve(NULL, 1, NULL, NULL, NULL, NULL);
+
+	CONF_OK(conf_call(rt, 0, fn, arg));
+	CONF_OK(conf_stop(rt));
+}
+
 static void test_accept_closed(void)
 {
-	CONF_OK(conf_run(accept_closed_main, NULL));
+	run_untidy(accept_closed_main, NULL);
 }
 
 static int path_main(void *arg)
@@ -279,7 +288,7 @@ static void test_path(void)
 {
 	char path[] = "unix:taken.socket";
 
-	CONF_OK(conf_run(path_main, path));
+	run_untidy(path_main, path);
 	g_assert_false(g_file_test(path + 5, G_FILE_TEST_EXISTS));
 }
 
