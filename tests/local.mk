@@ -90,10 +90,11 @@ unit_programs = \
 	tests/unit/test-waker \
 	$(NULL)
 
-# The seam's contract, run on every backend: tests/unit/NAME.ENGINE is a copy of tests/on-engine.
+# What is run on every backend, the seam's contract first: tests/unit/NAME.ENGINE is a copy of tests/on-engine.
 seam_programs = \
 	tests/unit/test-backend \
 	tests/unit/test-backend-loop \
+	tests/unit/test-waiting \
 	$(NULL)
 
 seam_runs = $(seam_programs:=.epoll)
@@ -135,6 +136,8 @@ tests_unit_test_backend_CPPFLAGS = $(UNIT_CPPFLAGS) $(LIBURING_CFLAGS)
 tests_unit_test_backend_LDADD = $(UNIT_FULL_LIBS)
 tests_unit_test_backend_loop_CPPFLAGS = $(UNIT_CPPFLAGS) $(LIBURING_CFLAGS)
 tests_unit_test_backend_loop_LDADD = $(UNIT_FULL_LIBS)
+tests_unit_test_waiting_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_waiting_LDADD = $(UNIT_FULL_LIBS)
 tests_unit_test_registry_CPPFLAGS = $(UNIT_CPPFLAGS) $(LIBURING_CFLAGS)
 tests_unit_test_registry_LDADD = $(UNIT_FULL_LIBS)
 tests_unit_test_runtime_CPPFLAGS = $(UNIT_CPPFLAGS)

@@ -228,11 +228,11 @@ static int arm_deadline(struct ringline_case *c, struct rln_select_node *n, stru
 {
 	struct rln_exec *x = rln_exec_current;
 
+	rln_timer_init(&n->own.timer, fire_timer);
 	if (c->value <= x->now) {
 		c->result = 0;
 		return RLN_CASE_READY;
 	}
-	rln_timer_init(&n->own.timer, fire_timer);
 	rln_wait_arm(&n->wait, p, NULL);
 	return rln_timer_arm(x, &n->own.timer, c->value);
 }

@@ -1,0 +1,391 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What tasks wait for, under failing resources. Every request of a scenario is made to fail once, one after the other: each
+ * call returns an errno or works, and when the runtime has ended nothing is left, neither memory nor a descriptor.
+ */
+#include <errno.h>
+#include <glib.h>
+#include <poll.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <ringline/ringline.h>
+
+#include "base/fault.h"
+#include "base/mem.h"
+
+#define MSEC RINGLINE_NSEC_PER_MSEC
+#define MANY 200
+
+static uint32_t engine;
+
+static unsigned int count_fds(void)
+{
+	GDir *dir = g_dir_open("/proc/self/fd", 0, NULL);
+	unsigned int n = 0;
+
+	while (g_dir_read_name(dir))
+		n++;
+	g_dir_close(dir);
+	return n;
+}
+
+static bool is_errno(int64_t r)
+{
+	return r < 0 && r >= -4095;
+}
+
+/* --- scenarios ---------------------------------------------------------------------------------------------------- */
+
+static _Atomic int owned;         /* arguments of detached jobs that nobody has disposed of or got back */
+
+static int work(void *arg)
+{
+	(void)arg;
+	return 0;
+}
+
+static int fail(void *arg)
+{
+	(void)arg;
+	return -EIO;
+}
+
+static void dispose(void *arg, int result)
+{
+	(void)arg;
+	(void)result;
+	owned--;
+}
+
+static int detached(int (*fn)(void *arg))
+{
+	int r;
+
+	owned++;
+	r = ringline_blocking_detached(fn, NULL, dispose, NULL);
+	if (r >= 0)
+		owned--;
+	return r;
+}
+
+static int blocking(void *arg)
+{
+	struct ringline_op *op;
+	int64_t r;
+
+	(void)arg;
+	r = ringline_blocking(work, NULL, NULL);
+	g_assert_true(r == 0 || is_errno(r));
+	r = detached(work);
+	g_assert_true(r == 0 || is_errno(r));
+	r = detached(fail);
+	g_assert_true(is_errno(r));
+	r = ringline_blocking_begin(&op, fail, NULL, NULL);
+	if (r == 0)
+		g_assert_true(is_errno(ringline_op_await(op)));
+	owned++;
+	r = ringline_blocking_detached_begin(&op, work, NULL, dispose, NULL);
+	if (r == 0 && ringline_op_await(op) >= 0)
+		owned--;
+	owned++;
+	r = ringline_blocking_detached_begin(&op, work, NULL, dispose, NULL);   /* nobody awaits it */
+	g_assert_true(r == 0 || is_errno(r));
+	return 0;
+}
+
+static int watching(void *arg)
+{
+	struct ringline_fd_watch *w;
+	struct ringline_op *op;
+	int fd = eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK);
+	int64_t r;
+
+	(void)arg;
+	r = ringline_fd_wait(fd, POLLIN);
+	g_assert_true(r == POLLIN || is_errno(r));
+	r = ringline_fd_wait_begin(&op, fd, POLLIN);
+	if (r == 0)
+		r = ringline_op_await(op);
+	g_assert_true(r == POLLIN || is_errno(r));
+	r = ringline_fd_watch_new(&w, fd, POLLIN);
+	if (r == 0) {
+		r = ringline_fd_watch_wait(w);
+		g_assert_true(r == POLLIN || is_errno(r));
+		g_assert_cmpint(ringline_fd_watch_free(w), ==, 0);
+	}
+	g_assert_cmpint(ringline_fd_close(fd), ==, 0);
+	return 0;
+}
+
+static int timing(void *arg)
+{
+	struct ringline_timer_options o = RINGLINE_TIMER_OPTIONS_INIT;
+	struct ringline_timer *t;
+	int64_t r;
+
+	(void)arg;
+	for (o.clock = 0; o.clock < 3; o.clock++) {
+		o.flags = o.clock == RINGLINE_CLOCK_REALTIME ? RINGLINE_TIMER_STEPS : 0;
+		r = ringline_timer_new(&t, &o);
+		g_assert_true(r == 0 || is_errno(r));
+		if (r < 0)
+			continue;
+		r = ringline_timer_set(t, ringline_clock_now(o.clock) + MSEC, MSEC);
+		if (r == 0)
+			r = ringline_timer_wait(t);
+		g_assert_true(r >= 1 || is_errno(r));
+		g_assert_cmpint(ringline_timer_free(t), ==, 0);
+	}
+	return 0;
+}
+
+static int meeting(void *arg)
+{
+	char bound[RINGLINE_ADDRESS_SIZE];
+	struct ringline_listener *l;
+	struct ringline_conn *client;
+	struct ringline_conn *server;
+	struct ringline_op *op;
+	int64_t r;
+
+	(void)arg;
+	r = ringline_listener_open(&l, bound, "tcp:127.0.0.1:0", NULL);
+	g_assert_true(r == 0 || is_errno(r));
+	if (r < 0)
+		return 0;
+	r = ringline_connect_begin(&op, &client, bound, NULL);
+	if (r == 0)
+		r = ringline_op_await(op);
+	g_assert_true(r == 0 || is_errno(r));
+	if (r == 0) {
+		struct ringline_case c[2] = { { .kind = RINGLINE_CASE_ACCEPT, .object = l },
+		                              { .kind = RINGLINE_CASE_READABLE, .object = client } };
+
+		r = ringline_select(c, 2, sizeof(*c), 0);
+		g_assert_true(r >= 0 || is_errno(r));
+		if (r == 0 && ringline_listener_accept(l, &server) == 0)
+			g_assert_cmpint(ringline_conn_close(server), ==, 0);
+		g_assert_cmpint(ringline_conn_close(client), ==, 0);
+	}
+	g_assert_cmpint(ringline_listener_close(l), ==, 0);
+	return 0;
+}
+
+static int selecting(void *arg)
+{
+	static struct ringline_case c[MANY];
+	struct ringline_token *token;
+	struct ringline_event *e;
+	ssize_t r;
+	int i;
+
+	(void)arg;
+	if (ringline_event_new(&e) < 0)
+		return 0;
+	for (i = 0; i < MANY; i++)
+		c[i] = (struct ringline_case){ .kind = RINGLINE_CASE_EVENT, .object = e };
+	c[0] = (struct ringline_case){ .kind = RINGLINE_CASE_DEADLINE, .value = ringline_now() + MSEC };
+	if (ringline_token_new(&token, NULL) == 0) {
+		c[1] = (struct ringline_case){ .kind = RINGLINE_CASE_TOKEN, .object = token };
+		r = ringline_select(c, 2, sizeof(*c), 0);
+		g_assert_true(r == 0 || r == -ENOMEM);
+		ringline_token_unref(token);
+		c[1] = c[2];
+	}
+	r = ringline_select(c, MANY, sizeof(*c), 0);
+	g_assert_true(r == 0 || r == -ENOMEM);
+	g_assert_cmpint(ringline_event_free(e), ==, 0);
+	return 0;
+}
+
+/* --- the sweep ---------------------------------------------------------------------------------------------------- */
+
+static const struct {
+	const char *name;
+	int (*fn)(void *arg);
+} scenarios[] = {
+	{ "blocking", blocking },
+	{ "watching", watching },
+	{ "timing", timing },
+	{ "meeting", meeting },
+	{ "selecting", selecting },
+};
+
+static const struct {
+	enum rln_fault_point point;
+	int error;
+} faults[] = {
+	{ RLN_FAULT_ALLOC, ENOMEM },
+	{ RLN_FAULT_THREAD, EAGAIN },
+	{ RLN_FAULT_SOCKET, EMFILE },
+	{ RLN_FAULT_BIND, EADDRINUSE },
+	{ RLN_FAULT_LISTEN, EADDRINUSE },
+	{ RLN_FAULT_EPOLL, EMFILE },
+	{ RLN_FAULT_TIMERFD, EMFILE },
+	{ RLN_FAULT_CLOCK_STEP, ECANCELED },
+};
+
+struct armed {
+	int (*fn)(void *arg);
+	enum rln_fault_point point;
+	int error;
+	uint32_t skip;
+	bool met;
+};
+
+/* The fault is armed when the runtime is up: how that fails is another test's. */
+static int run_armed(void *arg)
+{
+	struct armed *a = arg;
+	struct ringline_scope *scope;
+
+	g_assert_cmpint(ringline_scope_open(&scope, NULL), ==, 0);
+	rln_fault_arm(a->point, a->skip, 1, a->error);
+	a->fn(NULL);
+	a->met = rln_fault_failed(a->point) > 0;
+	rln_fault_disarm_all();
+	return ringline_scope_close(scope);
+}
+
+static bool attempt(struct armed *a)
+{
+	struct ringline_config c = RINGLINE_CONFIG_INIT;
+	unsigned int fds = count_fds();
+	uint64_t mem = rln_mem_live();
+
+	c.backend = engine;
+	a->met = false;
+	owned = 0;
+	g_assert_cmpint(ringline_run(&c, run_armed, a), ==, 0);
+	g_assert_cmpint(owned, ==, 0);
+	g_assert_cmpuint(count_fds(), ==, fds);
+	g_assert_cmpuint(rln_mem_live(), ==, mem);
+	return a->met;
+}
+
+static void sweep(gconstpointer data)
+{
+	size_t s = GPOINTER_TO_SIZE(data);
+	size_t f;
+
+	for (f = 0; f < G_N_ELEMENTS(faults); f++) {
+		struct armed a = { .fn = scenarios[s].fn, .point = faults[f].point, .error = faults[f].error };
+
+		while (attempt(&a))
+			a.skip++;
+		g_test_message("%s: fault %d met %u times", scenarios[s].name, (int)faults[f].point, a.skip);
+		if (faults[f].point == RLN_FAULT_ALLOC)
+			g_assert_cmpuint(a.skip, >, 1);
+	}
+}
+
+/* --- single faults ------------------------------------------------------------------------------------------------ */
+
+static int stepped_main(void *arg)
+{
+	struct ringline_timer_options o = RINGLINE_TIMER_OPTIONS_INIT;
+	struct ringline_timer *told;
+	struct ringline_timer *due;
+
+	(void)arg;
+	o.clock = RINGLINE_CLOCK_REALTIME;
+	g_assert_cmpint(ringline_timer_new(&due, &o), ==, 0);
+	o.flags = RINGLINE_TIMER_STEPS;
+	g_assert_cmpint(ringline_timer_new(&told, &o), ==, 0);
+	rln_fault_arm(RLN_FAULT_CLOCK_STEP, 0, 1, ECANCELED);
+	g_assert_cmpint(ringline_timer_set(due, ringline_clock_now(o.clock), 0), ==, 0);
+	g_assert_cmpint(ringline_timer_wait(told), ==, -ESTALE);
+	g_assert_cmpint(ringline_timer_wait(due), ==, 1);
+	rln_fault_disarm_all();
+	g_assert_cmpint(ringline_timer_free(told), ==, 0);
+	g_assert_cmpint(ringline_timer_free(due), ==, 0);
+	return 0;
+}
+
+static void test_stepped(void)
+{
+	struct ringline_config c = RINGLINE_CONFIG_INIT;
+
+	c.backend = engine;
+	g_assert_cmpint(ringline_run(&c, stepped_main, NULL), ==, 0);
+}
+
+/* Jobs of several tasks when no thread can be had: all are told, and the next ones run. */
+static int no_thread_task(void *arg)
+{
+	int *failed = arg;
+	int r = ringline_blocking(work, NULL, NULL);
+
+	*failed += r == -EAGAIN;
+	return 0;
+}
+
+static int no_thread_main(void *arg)
+{
+	struct ringline_scope *scope;
+	int failed = 0;
+	int i;
+
+	(void)arg;
+	g_assert_cmpint(ringline_scope_open(&scope, NULL), ==, 0);
+	rln_fault_arm(RLN_FAULT_THREAD, 0, 1, EAGAIN);
+	for (i = 0; i < 10; i++)
+		g_assert_cmpint(ringline_scope_spawn(scope, no_thread_task, &failed), ==, 0);
+	g_assert_cmpint(ringline_scope_close(scope), ==, 0);
+	g_assert_cmpint(failed, ==, 10);
+	g_assert_cmpint(ringline_blocking(work, NULL, NULL), ==, 0);
+	rln_fault_disarm_all();
+	return 0;
+}
+
+static void test_no_thread(void)
+{
+	struct ringline_config c = RINGLINE_CONFIG_INIT;
+
+	c.backend = engine;
+	g_assert_cmpint(ringline_run(&c, no_thread_main, NULL), ==, 0);
+}
+
+/* Descriptors whose kind only epoll knows, while there is none left for asking it. */
+static int no_probe_main(void *arg)
+{
+	int fd = eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK);
+
+	(void)arg;
+	rln_fault_arm(RLN_FAULT_EPOLL, 0, 1, EMFILE);
+	g_assert_cmpint(ringline_fd_wait(fd, POLLIN), ==, -EMFILE);
+	rln_fault_disarm_all();
+	g_assert_cmpint(ringline_fd_wait(fd, POLLIN), ==, POLLIN);
+	g_assert_cmpint(ringline_fd_close(fd), ==, 0);
+	return 0;
+}
+
+static void test_no_probe(void)
+{
+	struct ringline_config c = RINGLINE_CONFIG_INIT;
+
+	c.backend = engine;
+	g_assert_cmpint(ringline_run(&c, no_probe_main, NULL), ==, 0);
+}
+
+int main(int argc, char **argv)
+{
+	const char *name = g_getenv("RINGLINE_TEST_ENGINE");
+	size_t s;
+
+	g_test_init(&argc, &argv, NULL);
+	engine = name && strcmp(name, "epoll") ? RINGLINE_BACKEND_IO_URING : RINGLINE_BACKEND_EPOLL;
+	for (s = 0; s < G_N_ELEMENTS(scenarios); s++) {
+		g_autofree char *path = g_strdup_printf("/waiting/everything-fails-once/%s", scenarios[s].name);
+
+		g_test_add_data_func(path, GSIZE_TO_POINTER(s), sweep);
+	}
+	g_test_add_func("/waiting/told-that-the-clock-was-set", test_stepped);
+	g_test_add_func("/waiting/no-thread-fails-the-jobs", test_no_thread);
+	g_test_add_func("/waiting/no-descriptor-to-ask-epoll", test_no_probe);
+	return g_test_run();
+}
