@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Random schedules: tasks that open and close scopes, spawn, join, cancel, sleep, yield and have operations in flight,
- * in every order that a seed leads to, on the virtual clock. What they are told is compared with a simple model, the
+ * Random schedules: tasks that open and close scopes, spawn, join, cancel, sleep, yield, have operations in flight, and
+ * select over tasks, operations, tokens, events and deadlines, in every order that a seed leads to, on the virtual clock. What they are told is compared with a simple model, the
  * tree is checked in each wait, and nothing may be left at the end.
  *
  * A failing schedule prints its seed. RINGLINE_TEST_SEED=N makes N the first seed of the run; RINGLINE_TEST_FULL=1 runs
@@ -12,11 +12,15 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "ringline/select.h"
+#include "ringline/sync.h"
 #include "support/fake-backend.h"
 
 #define MAX_TASKS  40
 #define MAX_SCOPES 64
 #define MAX_TOKENS 4
+#define MAX_EVENTS 4
+#define CASES      8
 #define DEPTH      4
 #define HELD       4
 #define OPS        12
@@ -63,6 +67,7 @@ static struct {
 	struct scope_rec scope[MAX_SCOPES];
 	int scopes;
 	struct ringline_token *token[MAX_TOKENS];
+	struct ringline_event *event[MAX_EVENTS];
 	uint64_t main_id;
 	char message[64];
 } g;
@@ -502,6 +507,128 @@ static void poke_op(struct body *b)
 	o->op = NULL;
 }
 
+/* Events, and select. */
+
+static void use_event(void)
+{
+	struct ringline_event **e = &g.event[rnd(MAX_EVENTS)];
+
+	if (!*e) {
+		g_assert_cmpint(ringline_event_new(e), ==, 0);
+		return;
+	}
+	switch (rnd(5)) {
+	case 0:
+		g_assert_cmpint(ringline_event_free(*e), ==, 0);
+		*e = NULL;
+		break;
+	case 1:
+		g_assert_cmpint(ringline_event_reset(*e), ==, 0);
+		break;
+	default:
+		g_assert_cmpint(ringline_event_set(*e), ==, 0);
+		break;
+	}
+}
+
+/* A select, and what the model needs to check it. The first case is always a deadline: nothing waits for ever. */
+struct choice {
+	struct ringline_case c[CASES];
+	struct task_rec **held[CASES];
+	struct op_rec *op[CASES];
+	int n;
+};
+
+static struct ringline_case *add_case(struct choice *ch, uint32_t kind, void *object)
+{
+	struct ringline_case *c = &ch->c[ch->n++];
+
+	*c = (struct ringline_case){ .kind = object ? kind : RINGLINE_CASE_NONE, .object = object, .result = -1000 };
+	return c;
+}
+
+static bool given(const struct choice *ch, const void *object)
+{
+	int i;
+
+	for (i = 0; i < ch->n; i++)
+		if (ch->c[i].object == object)
+			return true;
+	return false;
+}
+
+static void add_random_case(struct choice *ch, struct body *b)
+{
+	struct task_rec **h = pick_held(b);
+	struct op_rec *o = &b->op[rnd(OPS)];
+
+	switch (rnd(4)) {
+	case 0:
+		ch->held[ch->n] = h;
+		add_case(ch, RINGLINE_CASE_TASK, h ? (*h)->handle : NULL);
+		break;
+	case 1:
+		ch->op[ch->n] = o;
+		add_case(ch, RINGLINE_CASE_OP, given(ch, o->op) ? NULL : o->op);
+		break;
+	case 2:
+		add_case(ch, RINGLINE_CASE_TOKEN, ringline_token_ref(g.token[rnd(MAX_TOKENS)]));
+		break;
+	default:
+		add_case(ch, RINGLINE_CASE_EVENT, g.event[rnd(MAX_EVENTS)]);
+		break;
+	}
+}
+
+static void check_choice(const struct choice *ch, ssize_t which, uint32_t kind)
+{
+	const struct ringline_case *c = &ch->c[which];
+
+	switch (kind) {
+	case RINGLINE_CASE_TASK:
+		g_assert_cmpint((*ch->held[which])->returns, ==, 1);
+		g_assert_cmpint((*ch->held[which])->result, ==, c->result);
+		*ch->held[which] = NULL;
+		break;
+	case RINGLINE_CASE_OP:
+		check_result(ch->op[which], c->result, reason() != 0);
+		ch->op[which]->op = NULL;
+		break;
+	case RINGLINE_CASE_TOKEN:
+		g_assert_cmpint(ringline_token_cancelled(c->object), ==, 1);
+		break;
+	case RINGLINE_CASE_EVENT:
+		g_assert_true(c->result == 0 || c->result == -EBADF);
+		break;
+	default:
+		g_assert_cmpuint(c->value, <=, fake_now(&g.fx));
+		break;
+	}
+}
+
+static void selects(struct body *b)
+{
+	struct choice ch = { .n = 0 };
+	uint32_t flags = rnd(3) ? rnd(2) : RINGLINE_SELECT_NOWAIT;
+	uint32_t kinds[CASES];
+	ssize_t which;
+	int i;
+
+	add_case(&ch, RINGLINE_CASE_DEADLINE, &ch)->value = fake_now(&g.fx) + rnd(200);
+	for (i = (int)rnd(CASES); i > 0; i--)
+		add_random_case(&ch, b);
+	for (i = 0; i < ch.n; i++)
+		kinds[i] = ch.c[i].kind;
+	which = ringline_select(ch.c, (size_t)ch.n, sizeof(ch.c[0]), flags);
+	if (which >= 0)
+		check_choice(&ch, which, kinds[which]);
+	else
+		g_assert_true(which == reason() || (which == -EAGAIN && flags == RINGLINE_SELECT_NOWAIT));
+	for (i = 0; i < ch.n; i++)
+		if (kinds[i] == RINGLINE_CASE_TOKEN)
+			ringline_token_unref(ch.c[i].object);
+}
+
 /* A task does steps until it feels like stopping, or the schedule's are used up. */
 
 static void spawn_somewhere(struct body *b)
@@ -513,7 +640,7 @@ static void spawn_somewhere(struct body *b)
 
 static void step(struct body *b)
 {
-	switch (rnd(20)) {
+	switch (rnd(24)) {
 	case 0: case 1: case 2: case 3:
 		spawn_somewhere(b);
 		break;
@@ -546,6 +673,12 @@ static void step(struct body *b)
 		break;
 	case 18:
 		poke_op(b);
+		break;
+	case 19: case 20:
+		use_event();
+		break;
+	case 21: case 22:
+		selects(b);
 		break;
 	default:
 		open_scope(b);
@@ -596,6 +729,15 @@ static int main_task(void *arg)
 	return body(arg);
 }
 
+/* From outside a task, as the owner's thread may. */
+static int drop_event(struct ringline_event **e)
+{
+	int r = ringline_event_free(*e);
+
+	*e = NULL;
+	return r;
+}
+
 static void run_schedule(uint64_t seed)
 {
 	int i;
@@ -618,6 +760,9 @@ static void run_schedule(uint64_t seed)
 		ringline_token_unref(g.token[i]);
 		g.token[i] = NULL;
 	}
+	for (i = 0; i < MAX_EVENTS; i++)
+		if (g.event[i])
+			g_assert_cmpint(drop_event(&g.event[i]), ==, 0);
 	fixture_audit(&g.fx);
 }
 
