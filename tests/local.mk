@@ -255,23 +255,41 @@ check-conformance: all
 # --- integration ----------------------------------------------------------------------------------------------------------
 
 # Programs that the scripts start, or that are tests themselves.
-integration_programs = \
-	$(NULL)
+integration_programs =
+integration_runs =
+
+# A peer that was not written for us, and waits as it likes.
+if HAVE_SDBUS
+integration_programs += tests/integration/test-sdbus
+integration_runs += tests/integration/test-sdbus.epoll
+if HAVE_LIBURING
+integration_runs += tests/integration/test-sdbus.io_uring tests/integration/test-sdbus.tiny
+endif
+tests_integration_test_sdbus_CPPFLAGS = $(CONFORMANCE_CPPFLAGS) $(SDBUS_CFLAGS)
+tests_integration_test_sdbus_LDADD = $(CONFORMANCE_LIBS) $(SDBUS_LIBS)
+endif
 
 integration_scripts = \
 	tests/integration/peers.sh \
 	$(NULL)
 
-integration_tests = $(integration_scripts)
+integration_tests = $(integration_scripts) $(integration_runs)
 
 if SUITE_INTEGRATION
+check_LTLIBRARIES += tests/conformance/libconformance.la
 check_PROGRAMS += $(integration_programs)
+check_SCRIPTS += $(integration_runs)
 TESTS += $(integration_tests)
+CLEANFILES += $(integration_runs)
 endif
+
+$(integration_runs): $(top_srcdir)/tests/on-engine
+	$(AM_V_GEN)$(MKDIR_P) tests/integration && cp $(top_srcdir)/tests/on-engine $@ && chmod 755 $@
+
 EXTRA_DIST += $(integration_scripts)
 
 check-integration: all
-	$(MAKE) $(AM_MAKEFLAGS) $(integration_programs)
+	$(MAKE) $(AM_MAKEFLAGS) $(integration_programs) $(integration_runs)
 	$(MAKE) $(AM_MAKEFLAGS) check-TESTS TESTS='$(integration_tests)'
 
 # --- meta -------------------------------------------------------------------------------------------------------------------
