@@ -29,6 +29,13 @@ CONTENDERS = {c.name: c for c in (
     Contender("ringline-tiny", ("bench/echo-tiny",), "io_uring", True),
 )}
 
+# Programs that run DEPTH jobs at once on a pool of threads, COUNT in all.
+JOBS = {c.name: c for c in (
+    Contender("ringline", ("bench/jobs-ringline",), "io_uring"),
+    Contender("ringline-epoll", ("bench/jobs-ringline",), "epoll"),
+    Contender("libuv", ("bench/jobs-libuv",), "epoll"),
+)}
+
 ALL = ("raw", "ringline", "raw-epoll", "ringline-epoll", "libuv", "libev", "libevent")
 OWN = ("ringline", "ringline-epoll")
 
@@ -66,7 +73,7 @@ class Row:
     contenders: tuple = ALL
     bars: tuple = field(default=())
     calls: bool = False        # count system calls
-    requests: int = 0          # of a soak
+    requests: int = 0          # of a soak, or jobs
 
 
 def against_raw(cpu, per_second=None):
@@ -98,6 +105,11 @@ def beside_idle(name, **options):
     return Row(name, contenders=tuple(names), bars=tuple(bars), **options)
 
 
+def jobs(name, depth, cpu, count):
+    bars = tuple(Bar(own, "cpu", cpu, "libuv") for own in OWN)
+    return Row(name, "jobs", depth=depth, requests=count, contenders=tuple(JOBS), bars=bars)
+
+
 FEW_CALLS = (Bar("ringline", "calls", 0.15),)
 
 ROWS = (
@@ -120,6 +132,8 @@ ROWS = (
     beside_idle("64K-c50-idle", connections=50, size=65536, stretch=2),
     Row("memory", "memory", connections=IDLE, bars=tuple(
         bar for own in OWN for bar in (Bar(own, "bytes_per_connection", 4800), Bar(own, "process_bytes", 4 << 20)))),
+    jobs("jobs-d1", 1, 1.05, 20000),
+    jobs("jobs-d32", 32, 0.9, 200000),
     Row("micro", "micro", contenders=(), bars=(
         Bar("fiber_switch_ns", "value", 12),
         Bar("spawn_run_finish_ns", "value", 60),
