@@ -24,7 +24,7 @@ struct ringline_op;
  *
  * Returns the events (positive); -EPERM (a regular file, a directory, or another file that cannot be polled; or not a
  * task), -EBADF (not open, or closed by ringline_fd_close() during the wait), -EBUSY (there is a wait or a watch on it),
- * -EINVAL (no event, or an unknown one), -ETIME, -ECANCELED, -ENOMEM, -EMFILE, -EDEADLK. _begin: 0, or these, and -EAGAIN (the
+ * -EINVAL (no event, or an unknown one), -ETIME, -ECANCELED, -ENOMEM, -EMFILE, -ENOSPC (epoll(7)'s limit of watches), -EDEADLK. _begin: 0, or these, and -EAGAIN (the
  * worker's limit of operations is reached).
  * Since: 0.1
  */
@@ -36,7 +36,7 @@ int ringline_fd_wait_begin(struct ringline_op **ret, int fd, uint32_t events) RI
  * ringline_select() (RINGLINE_CASE_FD). What came between two waits is reported by the next one; a round that finds nothing
  * new makes no system call. Never suspends.
  *
- * Returns 0; -EPERM, -EBADF, -EBUSY, -EINVAL, -ENOMEM, -EMFILE as above.
+ * Returns 0; -EPERM, -EBADF, -EBUSY, -EINVAL, -ENOMEM, -EMFILE, -ENOSPC as above.
  * Since: 0.1
  */
 int ringline_fd_watch_new(struct ringline_fd_watch **ret, int fd, uint32_t events) RINGLINE_MUST_CHECK;

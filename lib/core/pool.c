@@ -460,13 +460,24 @@ static bool any_crowded(struct rln_pool *p)
 	return false;
 }
 
+/* After the queues or the limits changed: sends for help, releases the lock, and looks again later if a class is crowded. */
+static void unlock_and_help(struct rln_exec *x)
+{
+	struct rln_pool *p = x->pool;
+	struct help h = send_for_help(p);
+	bool late = any_crowded(p);
+
+	pthread_mutex_unlock(&p->lock);
+	give_help(p, h);
+	if (late)
+		watch(x);
+}
+
 void rln_pool_flush(struct rln_deferred *d)
 {
 	struct rln_exec *x = rln_container_of(d, struct rln_exec, flush);
 	struct rln_pool *p = x->pool;
 	struct rln_list *node;
-	struct help h;
-	bool late;
 
 	pthread_mutex_lock(&p->lock);
 	while ((node = rln_list_pop(&x->staged))) {
@@ -476,21 +487,20 @@ void rln_pool_flush(struct rln_deferred *d)
 		atomic_store_explicit(&job->state, RLN_JOB_QUEUED, memory_order_relaxed);
 		rln_list_add_tail(&c->queue[job->priority], &job->link);
 	}
-	h = send_for_help(p);
-	late = any_crowded(p);
-	pthread_mutex_unlock(&p->lock);
-	give_help(p, h);
-	if (late)
-		watch(x);
+	unlock_and_help(x);
 }
 
-/* One thread more for a class that has not taken a job since the last look, which was long enough ago. */
+/*
+ * One thread more for a class that has not taken a job since the last look, which was long enough ago. The more it has grown
+ * the longer that is: jobs that are merely slow should not multiply as those do that wait for each other.
+ */
 static void grow(struct rln_pool *p, struct rln_pool_class *c, uint64_t now)
 {
+	uint64_t patience = p->config.stall + p->config.stall / 8 * (c->allowed - c->limit);
 	bool stalled = crowded(c) && c->taken == c->taken_before;
 
-	if (now - c->looked_at < p->config.stall)
-		return;           /* another worker has just looked */
+	if (now - c->looked_at < patience)
+		return;           /* it has not been long, or another worker has just looked */
 	c->looked_at = now;
 	c->taken_before = c->taken;
 	if (!stalled || c->allowed - c->limit >= RLN_POOL_GROWTH_MAX)
@@ -503,19 +513,12 @@ void rln_pool_look(struct rln_timer *t)
 {
 	struct rln_exec *x = rln_container_of(t, struct rln_exec, pool_timer);
 	struct rln_pool *p = x->pool;
-	struct help h;
-	bool late;
 	int i;
 
 	pthread_mutex_lock(&p->lock);
 	for (i = 0; i < RLN_JOB_CLASSES; i++)
 		grow(p, &p->class[i], x->now);
-	h = send_for_help(p);
-	late = any_crowded(p);
-	pthread_mutex_unlock(&p->lock);
-	give_help(p, h);
-	if (late)
-		watch(x);
+	unlock_and_help(x);
 }
 
 bool rln_job_withdraw(struct rln_job *job)
