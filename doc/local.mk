@@ -21,6 +21,7 @@ EXTRA_DIST += \
 # The manual. A page tells of several functions; a one-line page in the name of each leads there.
 dist_man_MANS = \
 	doc/man/libringline.7 \
+	doc/man/ringline_blocking.3 \
 	doc/man/ringline_conn_close.3 \
 	doc/man/ringline_conn_info.3 \
 	doc/man/ringline_conn_keep.3 \
@@ -28,15 +29,20 @@ dist_man_MANS = \
 	doc/man/ringline_conn_recv.3 \
 	doc/man/ringline_conn_send.3 \
 	doc/man/ringline_connect.3 \
+	doc/man/ringline_event_new.3 \
+	doc/man/ringline_fd_wait.3 \
+	doc/man/ringline_listener_open.3 \
 	doc/man/ringline_op_await.3 \
 	doc/man/ringline_runtime_listen.3 \
 	doc/man/ringline_runtime_new.3 \
 	doc/man/ringline_runtime_run.3 \
 	doc/man/ringline_scope_open.3 \
+	doc/man/ringline_select.3 \
 	doc/man/ringline_set_allocator.3 \
 	doc/man/ringline_sleep.3 \
 	doc/man/ringline_task_join.3 \
 	doc/man/ringline_task_start.3 \
+	doc/man/ringline_timer_new.3 \
 	doc/man/ringline_token_new.3 \
 	doc/man/ringline_version.3 \
 	doc/man/ringline_worker_spawn.3 \
