@@ -3,13 +3,25 @@
 # A new one takes a line in the list and its two lines of flags.
 
 noinst_PROGRAMS += \
+	examples/checksum \
 	examples/echo \
+	examples/linkwatch \
+	examples/wallclock \
 	$(NULL)
 
 examples_common = \
 	examples/common.c \
 	examples/common.h \
 	$(NULL)
+
+examples_checksum_CPPFLAGS = $(PUBLIC_CPPFLAGS)
+examples_checksum_LDADD = lib/libringline.la
+
+examples_linkwatch_CPPFLAGS = $(PUBLIC_CPPFLAGS)
+examples_linkwatch_LDADD = lib/libringline.la
+
+examples_wallclock_CPPFLAGS = $(PUBLIC_CPPFLAGS)
+examples_wallclock_LDADD = lib/libringline.la
 
 examples_echo_SOURCES = examples/echo.c $(examples_common)
 examples_echo_CPPFLAGS = $(PUBLIC_CPPFLAGS) -I$(srcdir)/examples
