@@ -244,6 +244,7 @@ void rln_listener_close(struct rln_listener *l)
 	l->state = RLN_LISTENER_CLOSING;
 	if (l->taker)
 		rln_accept_closed(l->taker);
+	l->taker = NULL;                  /* it may be gone before the accept has ended */
 	rln_timer_cancel(l->io->exec, &l->timer);
 	while (rln_ring_pop(&l->waiting, &fd))
 		close(fd);
