@@ -270,6 +270,7 @@ tests_integration_test_sdbus_LDADD = $(CONFORMANCE_LIBS) $(SDBUS_LIBS)
 endif
 
 integration_scripts = \
+	tests/integration/examples.sh \
 	tests/integration/peers.sh \
 	$(NULL)
 
