@@ -601,6 +601,108 @@ static void test_idle(void)
 	CONF_OK(conf_run(idle_main, NULL));
 }
 
+/* --- parked for ever ---------------------------------------------------------------------------------------------- */
+
+enum cut {
+	BY_DEADLINE,
+	BY_TOKEN,
+	CUTS
+};
+
+struct parked {
+	enum cut cut;
+	struct ringline_token *token;
+	_Atomic bool waits;
+};
+
+/* What never becomes ready, of each kind that the kernel has a part in. */
+static int parked_main(void *arg)
+{
+	struct ringline_scope_options o = RINGLINE_SCOPE_OPTIONS_INIT;
+	struct ringline_fd_watch *watch;
+	struct ringline_listener *l;
+	struct ringline_timer *timer;
+	struct ringline_scope *scope;
+	struct ringline_conn *conn;
+	struct ringline_case c[4];
+	struct parked *p = arg;
+	int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	int peer;
+
+	conn = conf_open(CONF_TCP, &peer);
+	CONF_OK(ringline_listener_open(&l, NULL, "tcp:127.0.0.1:0", NULL));
+	CONF_OK(ringline_timer_new(&timer, NULL));
+	CONF_OK(ringline_fd_watch_new(&watch, fd, POLLIN));
+	c[0] = on(RINGLINE_CASE_READABLE, conn);
+	c[1] = on(RINGLINE_CASE_ACCEPT, l);
+	c[2] = on(RINGLINE_CASE_FD, watch);
+	c[3] = on(RINGLINE_CASE_TIMER, timer);
+	o.deadline = p->cut == BY_DEADLINE ? ringline_now() + 5 * MSEC : 0;
+	o.token = p->cut == BY_TOKEN ? p->token : NULL;
+	CONF_OK(ringline_scope_open(&scope, &o));
+	p->waits = true;
+	g_assert_cmpint(ringline_select(c, 4, sizeof(*c), 0), ==, p->cut == BY_DEADLINE ? -ETIME : -ECANCELED);
+	g_assert_cmpint(ringline_scope_close(scope), ==, p->cut == BY_DEADLINE ? -ETIME : -ECANCELED);
+	CONF_OK(ringline_conn_close(conn));
+	CONF_OK(ringline_listener_close(l));
+	CONF_OK(ringline_timer_free(timer));
+	CONF_OK(ringline_fd_watch_free(watch));
+	close(peer);
+	close(fd);
+	return 0;
+}
+
+static void *cancels(void *arg)
+{
+	struct parked *p = arg;
+
+	CONF_UNTIL(p->waits);
+	conf_pause();
+	CONF_OK(ringline_token_cancel(p->token));
+	return NULL;
+}
+
+static void test_parked(void)
+{
+	struct parked p = { .cut = BY_DEADLINE };
+	pthread_t thread;
+
+	CONF_OK(conf_run(parked_main, &p));
+	p = (struct parked){ .cut = BY_TOKEN };
+	CONF_OK(ringline_token_new(&p.token, NULL));
+	CONF_OK(pthread_create(&thread, NULL, cancels, &p));
+	CONF_OK(conf_run(parked_main, &p));
+	CONF_OK(pthread_join(thread, NULL));
+	ringline_token_unref(p.token);
+}
+
+/* The token is itself a case, and cancelled by another thread. */
+static int token_case_main(void *arg)
+{
+	struct parked *p = arg;
+	struct ringline_case c = on(RINGLINE_CASE_TOKEN, p->token);
+
+	p->waits = true;
+	g_assert_cmpint(sel(&c, 1), ==, 0);
+	return 0;
+}
+
+static void test_token_case(void)
+{
+	struct parked p = { .cut = BY_TOKEN };
+	pthread_t thread;
+	int i;
+
+	for (i = 0; i < 20; i++) {
+		p.waits = false;
+		CONF_OK(ringline_token_new(&p.token, NULL));
+		CONF_OK(pthread_create(&thread, NULL, cancels, &p));
+		CONF_OK(conf_run(token_case_main, &p));
+		CONF_OK(pthread_join(thread, NULL));
+		ringline_token_unref(p.token);
+	}
+}
+
 static int wrong_worker_main(void *arg)
 {
 	struct ringline_case c = on(RINGLINE_CASE_EVENT, arg);
@@ -649,6 +751,8 @@ static void add(void)
 	conf_add("/select/connect-times-out-or-is-cancelled", test_connect_timeout);
 	conf_add("/select/all-together", test_mix);
 	conf_add("/select/idle-rounds-submit-nothing", test_idle);
+	conf_add("/select/cut-while-parked-for-ever", test_parked);
+	conf_add("/select/token-cancelled-by-another-thread", test_token_case);
 	conf_add("/select/wrong-worker", test_wrong_worker);
 }
 
