@@ -211,6 +211,7 @@ static void fail_all(struct rln_pool *p, int error)
 	pthread_mutex_lock(&p->lock);
 	p->searching--;
 	count_threads(p, -1);
+	pthread_cond_signal(&p->changed);
 	for (i = 0; i < RLN_JOB_CLASSES * RLN_JOB_PRIORITIES && !p->threads; i++) {
 		struct rln_pool_class *c = &p->class[i / RLN_JOB_PRIORITIES];
 		struct rln_list *queue = &c->queue[i % RLN_JOB_PRIORITIES];
@@ -499,7 +500,7 @@ static void grow(struct rln_pool *p, struct rln_pool_class *c, uint64_t now)
 	uint64_t patience = p->config.stall + p->config.stall / 8 * (c->allowed - c->limit);
 	bool stalled = crowded(c) && c->taken == c->taken_before;
 
-	if (now - c->looked_at < patience)
+	if (now < rln_time_add(c->looked_at, patience))
 		return;           /* it has not been long, or another worker has just looked */
 	c->looked_at = now;
 	c->taken_before = c->taken;
