@@ -202,6 +202,7 @@ conformance_programs = \
 	tests/conformance/test-fd \
 	tests/conformance/test-select \
 	tests/conformance/test-timer \
+	tests/conformance/test-peek \
 	tests/conformance/test-stream \
 	$(NULL)
 
@@ -223,6 +224,8 @@ tests_conformance_test_select_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
 tests_conformance_test_select_LDADD = $(CONFORMANCE_LIBS)
 tests_conformance_test_timer_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
 tests_conformance_test_timer_LDADD = $(CONFORMANCE_LIBS)
+tests_conformance_test_peek_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
+tests_conformance_test_peek_LDADD = $(CONFORMANCE_LIBS)
 tests_conformance_test_stream_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
 tests_conformance_test_stream_LDADD = $(CONFORMANCE_LIBS)
 # Without libseccomp the sandboxes are left out.

@@ -99,6 +99,38 @@ RINGLINE_SUSPENDS ssize_t ringline_conn_recv_exact(struct ringline_conn *conn, v
 RINGLINE_SUSPENDS ssize_t ringline_conn_peek(struct ringline_conn *conn, const void **data) RINGLINE_MUST_CHECK;
 
 /*
+ * The same for all that is buffered, without a copy: fills up to n elements of iov, in order.
+ *
+ * Returns how many were filled; 0 at the end of the stream; errors as ringline_conn_recv(), -EINVAL also if n is 0.
+ * Since: 0.1
+ */
+RINGLINE_SUSPENDS ssize_t ringline_conn_peekv(struct ringline_conn *conn, struct iovec *iov, size_t n) RINGLINE_MUST_CHECK;
+
+/*
+ * Waits until at least n bytes are buffered, and lends them in one piece. They are copied only if they came in several, or
+ * more is to come; a message that grows is copied less than twice over. n may be larger than the connection's input limit: so
+ * much memory is taken. What a call of the peek family lent before is no longer valid.
+ *
+ * Returns the number of bytes at *data, n or more; 0 if the stream ended before the first byte; -ENODATA if it ended after
+ * fewer than n, which stay buffered; errors as ringline_conn_recv().
+ * Since: 0.1
+ */
+RINGLINE_SUSPENDS ssize_t ringline_conn_peek_at_least(struct ringline_conn *conn, size_t n, const void **data)
+	RINGLINE_MUST_CHECK;
+
+/*
+ * Waits until the n bytes of the delimiter have come, and lends all up to and with them in one piece, at most max bytes.
+ * Copies and validity as above.
+ *
+ * Returns the number of bytes, the delimiter included; 0 if the stream ended before the first byte; -ENODATA if it ended
+ * without the delimiter; -EMSGSIZE if it is not among the first max bytes (in both cases they stay buffered); -EINVAL also if
+ * n is 0 or more than max; errors as ringline_conn_recv().
+ * Since: 0.1
+ */
+RINGLINE_SUSPENDS ssize_t ringline_conn_peek_until(struct ringline_conn *conn, const void *delimiter, size_t n, size_t max,
+                                                   const void **data) RINGLINE_MUST_CHECK;
+
+/*
  * Gives back the first n buffered bytes.
  *
  * Returns 0; -EINVAL (more than is buffered; nothing is consumed), -EBADF, -EPERM.

@@ -24,41 +24,32 @@
 #include <sys/socket.h>
 
 #include "base/mem.h"
-#include "io/conn.h"
+#include "io/conn-recv.h"
 #include "io/transport.h"
 
 /* From this want on the kernel writes to the reader's memory itself: below, a copy is cheaper than leaving the multishot. */
 #define DIRECT_MIN (64u * 1024)
 
-/* The task that waits for input; on its stack. */
-struct reader {
-	struct rln_wait wait;
-	unsigned char *buf;               /* NULL: peek */
-	size_t want;
-	size_t min;                       /* it is satisfied with this many */
-	size_t got;
-};
-
-static struct reader *parked_reader(const struct ringline_conn *c)
+static struct rln_reader *parked_reader(const struct ringline_conn *c)
 {
 	struct rln_list *node = rln_list_first(&c->reader.waiters);
 
-	return node ? rln_container_of(node, struct reader, wait.link) : NULL;
+	return node ? rln_container_of(node, struct rln_reader, wait.link) : NULL;
 }
 
-static bool satisfied(const struct ringline_conn *c, const struct reader *r)
+static bool satisfied(const struct ringline_conn *c, const struct rln_reader *r)
 {
 	return r->buf ? r->got >= r->min : c->buffered > 0;
 }
 
-static bool wants_direct(const struct ringline_conn *c, const struct reader *r)
+static bool wants_direct(const struct ringline_conn *c, const struct rln_reader *r)
 {
 	return r && r->buf && r->want - r->got >= DIRECT_MIN && !c->buffered;
 }
 
 /* Arming */
 
-static void submit_direct(struct ringline_conn *c, struct reader *r)
+static void submit_direct(struct ringline_conn *c, struct rln_reader *r)
 {
 	c->recv.opcode = RLN_OP_RECV;
 	c->recv.ptr = r->buf + r->got;
@@ -79,7 +70,7 @@ static void submit_pool(struct ringline_conn *c)
 
 void rln_conn_recv_arm(struct ringline_conn *c)
 {
-	struct reader *r = parked_reader(c);
+	struct rln_reader *r = parked_reader(c);
 
 	if (c->state != RLN_CONN_OPEN || c->eof || c->recv_error)
 		return;
@@ -105,7 +96,7 @@ static void throttle(struct ringline_conn *c)
 
 /* The input queue */
 
-static void segment_free(struct ringline_conn *c, struct rln_segment *s)
+void rln_segment_free(struct ringline_conn *c, struct rln_segment *s)
 {
 	rln_list_del(&s->link);
 	rln_list_del(&s->held);
@@ -152,6 +143,7 @@ static void enqueue(struct ringline_conn *c, const struct rln_completion *done, 
 	}
 	s->buf = done->buf;
 	s->own = NULL;
+	s->room = 0;
 	s->lent = false;
 	s->data = data;
 	s->len = n;
@@ -162,7 +154,7 @@ static void enqueue(struct ringline_conn *c, const struct rln_completion *done, 
 	c->buffered += n;
 }
 
-static void drop(struct ringline_conn *c, size_t n)
+void rln_conn_drop(struct ringline_conn *c, size_t n)
 {
 	c->buffered -= n;
 	while (n) {
@@ -173,14 +165,14 @@ static void drop(struct ringline_conn *c, size_t n)
 		s->len -= k;
 		n -= k;
 		if (!s->len)
-			segment_free(c, s);
+			rln_segment_free(c, s);
 	}
 	if (c->throttled && c->buffered <= c->io->config.input_limit / 2)
 		rln_conn_recv_arm(c);
 }
 
 /* Copies what is buffered into the reader's memory. */
-static void drain(struct ringline_conn *c, struct reader *r)
+static void drain(struct ringline_conn *c, struct rln_reader *r)
 {
 	while (r->got < r->want && c->buffered) {
 		struct rln_segment *s = rln_list_entry(c->input.next, struct rln_segment, link);
@@ -188,7 +180,7 @@ static void drain(struct ringline_conn *c, struct reader *r)
 
 		memcpy(r->buf + r->got, s->data, k);
 		r->got += k;
-		drop(c, k);
+		rln_conn_drop(c, k);
 	}
 }
 
@@ -202,7 +194,7 @@ static void count(struct ringline_conn *c, size_t n)
 
 static void deliver_pool(struct ringline_conn *c, const struct rln_completion *done)
 {
-	struct reader *r = parked_reader(c);
+	struct rln_reader *r = parked_reader(c);
 	unsigned char *data = done->data;
 	size_t n = (size_t)done->res;
 
@@ -230,7 +222,7 @@ static void deliver_pool(struct ringline_conn *c, const struct rln_completion *d
 
 static void deliver_direct(struct ringline_conn *c, size_t n)
 {
-	struct reader *r = parked_reader(c);
+	struct rln_reader *r = parked_reader(c);
 
 	count(c, n);
 	r->got += n;
@@ -247,7 +239,7 @@ static void note_end(struct ringline_conn *c, int64_t res)
 /* After a completion: wake who has what he wants or will not get it, else go on receiving. */
 static void serve_reader(struct ringline_conn *c)
 {
-	struct reader *r = parked_reader(c);
+	struct rln_reader *r = parked_reader(c);
 	bool over = c->eof || c->recv_error;
 
 	if (c->buffered || over)
@@ -299,7 +291,7 @@ void rln_conn_recv_end(struct ringline_conn *c)
 		struct rln_segment *s = rln_list_entry(it, struct rln_segment, link);
 
 		if (!s->lent)
-			segment_free(c, s);
+			rln_segment_free(c, s);
 	}
 	c->buffered = 0;
 	rln_source_fire_all(&c->readable, 0);
@@ -313,13 +305,13 @@ void rln_conn_recv_free(struct ringline_conn *c)
 	struct rln_list *node;
 
 	while ((node = rln_list_first(&c->input)))
-		segment_free(c, rln_list_entry(node, struct rln_segment, link));
+		rln_segment_free(c, rln_list_entry(node, struct rln_segment, link));
 }
 
 /* The calls */
 
 /* Parks until the reader is satisfied or will not be. Returns the cut, or 0. */
-static int park(struct ringline_conn *c, struct reader *r, struct ringline_task *t)
+static int park(struct ringline_conn *c, struct rln_reader *r, struct ringline_task *t)
 {
 	struct rln_parker p;
 	int cut;
@@ -346,8 +338,7 @@ static int why_short(const struct ringline_conn *c, int cut)
 	return c->recv_error;     /* 0 at the end of the stream */
 }
 
-/* 0 if the reader is satisfied, or has met the end of the stream (c->eof); otherwise -errno. */
-static int receive(struct ringline_conn *c, struct reader *r, struct ringline_task *t)
+int rln_conn_receive(struct ringline_conn *c, struct rln_reader *r, struct ringline_task *t)
 {
 	int cut = 0;
 
@@ -362,7 +353,7 @@ static int receive(struct ringline_conn *c, struct reader *r, struct ringline_ta
 
 static ssize_t recv_min(struct ringline_conn *c, void *buf, size_t len, size_t min, const char *call)
 {
-	struct reader r = { .buf = buf, .want = len, .min = min };
+	struct rln_reader r = { .buf = buf, .want = len, .min = min };
 	struct ringline_task *t;
 	int error = rln_conn_check_park(c, &t, call);
 
@@ -373,7 +364,7 @@ static ssize_t recv_min(struct ringline_conn *c, void *buf, size_t len, size_t m
 	if (!len)
 		return 0;
 	rln_conn_enter(c);
-	error = receive(c, &r, t);
+	error = rln_conn_receive(c, &r, t);
 	rln_conn_leave(c);
 	if (error < 0)
 		return error;
@@ -388,41 +379,4 @@ ssize_t ringline_conn_recv(struct ringline_conn *conn, void *buf, size_t len)
 ssize_t ringline_conn_recv_exact(struct ringline_conn *conn, void *buf, size_t len)
 {
 	return recv_min(conn, buf, len, len, __func__);
-}
-
-ssize_t ringline_conn_peek(struct ringline_conn *conn, const void **data)
-{
-	struct reader r = { .min = 1 };
-	struct rln_segment *s;
-	struct ringline_task *t;
-	int error = rln_conn_check_park(conn, &t, __func__);
-
-	if (error < 0)
-		return error;
-	if (!data)
-		return -EINVAL;
-	if (!conn->buffered) {
-		rln_conn_enter(conn);
-		error = receive(conn, &r, t);
-		rln_conn_leave(conn);
-		if (error < 0 || !conn->buffered)
-			return error;
-	}
-	s = rln_list_entry(conn->input.next, struct rln_segment, link);
-	rln_list_del(&s->held);           /* it cannot be moved any more */
-	s->lent = true;
-	*data = s->data;
-	return (ssize_t)s->len;
-}
-
-int ringline_conn_consume(struct ringline_conn *conn, size_t n)
-{
-	int r = rln_conn_check(conn, __func__);
-
-	if (r < 0)
-		return r;
-	if (n > conn->buffered)
-		return -EINVAL;
-	drop(conn, n);
-	return 0;
 }

@@ -11,6 +11,7 @@
  * last reference is gone: a late completion always finds the connection it belongs to.
  *
  *   receive (conn-recv.c)   completions append segments to `input`, or fill the parked reader's memory
+ *   lend (conn-peek.c)      what is buffered, where it lies or in one piece
  *   send (conn-send.c)      `output` is the queue of what is to leave; its head is in the kernel
  *   select (conn-select.c)  readable and writable as cases of ringline_select()
  *   end (conn-close.c)      rln_conn_progress() decides after every completion what comes next
@@ -51,6 +52,7 @@ struct rln_segment {
 	void *own;
 	unsigned char *data;
 	size_t len;
+	size_t room;                      /* bytes of own behind them that are free */
 	bool lent;                        /* peek has told where the bytes lie */
 };
 

@@ -11,7 +11,9 @@ io_sources = \
 	lib/io/clock.c \
 	lib/io/clock.h \
 	lib/io/conn-close.c \
+	lib/io/conn-peek.c \
 	lib/io/conn-recv.c \
+	lib/io/conn-recv.h \
 	lib/io/conn-select.c \
 	lib/io/conn-send.c \
 	lib/io/conn.c \

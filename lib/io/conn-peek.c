@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Lending what was received.
+ *
+ * peek and peekv tell where the bytes lie, in the buffers that the kernel filled. Who needs a message in one piece,
+ * peek_at_least and peek_until, gets it where it lies if it lies in one; otherwise it is copied, once, to memory of the
+ * connection's own that has room for more, and what still comes is received straight behind it:
+ *
+ *     input:  [ab][cde]              peek_at_least(8)
+ *             [abcde...]             one segment with room, taken off the queue while more is received into it
+ *             [abcdefgh][ij]         back at the head; what did not fit is behind it
+ *
+ * The room doubles when it is used up, so a message that grows is copied less than twice over.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/uio.h>
+
+#include "base/mem.h"
+#include "io/conn-recv.h"
+
+#define ROOM_MIN 4096u
+
+static struct rln_segment *head(const struct ringline_conn *c)
+{
+	return rln_list_entry(c->input.next, struct rln_segment, link);
+}
+
+/* From now on it cannot be moved. */
+static void lend(struct rln_segment *s)
+{
+	rln_list_del(&s->held);
+	s->lent = true;
+}
+
+/* Waits until something is buffered. 0, also at the end of the stream; -errno. */
+static int wait_for_some(struct ringline_conn *c, struct ringline_task *t)
+{
+	struct rln_reader r = { .min = 1 };
+	int error = 0;
+
+	if (c->buffered)
+		return 0;
+	rln_conn_enter(c);
+	error = rln_conn_receive(c, &r, t);
+	rln_conn_leave(c);
+	return error;
+}
+
+ssize_t ringline_conn_peek(struct ringline_conn *conn, const void **data)
+{
+	struct ringline_task *t;
+	int error = rln_conn_check_park(conn, &t, __func__);
+
+	if (error < 0)
+		return error;
+	if (!data)
+		return -EINVAL;
+	error = wait_for_some(conn, t);
+	if (error < 0 || !conn->buffered)
+		return error;
+	lend(head(conn));
+	*data = head(conn)->data;
+	return (ssize_t)head(conn)->len;
+}
+
+ssize_t ringline_conn_peekv(struct ringline_conn *conn, struct iovec *iov, size_t n)
+{
+	struct rln_list *it;
+	struct ringline_task *t;
+	size_t count = 0;
+	int error = rln_conn_check_park(conn, &t, __func__);
+
+	if (error < 0)
+		return error;
+	if (!iov || !n)
+		return -EINVAL;
+	error = wait_for_some(conn, t);
+	if (error < 0)
+		return error;
+	rln_list_for_each (it, &conn->input) {
+		struct rln_segment *s = rln_list_entry(it, struct rln_segment, link);
+
+		if (count == n)
+			break;
+		lend(s);
+		iov[count++] = (struct iovec){ .iov_base = s->data, .iov_len = s->len };
+	}
+	return (ssize_t)count;
+}
+
+/* In one piece */
+
+/* A segment of the connection's own with room for *size* bytes, on no queue. NULL: no memory. */
+static struct rln_segment *new_segment(struct ringline_conn *c, size_t size)
+{
+	struct rln_segment *s = rln_slab_alloc(&c->io->segments);
+
+	if (!s)
+		return NULL;
+	s->buf = NULL;
+	s->own = rln_mem_alloc(size);
+	s->data = s->own;
+	s->len = 0;
+	s->room = size;
+	s->lent = false;
+	rln_list_init(&s->link);
+	rln_list_init(&s->held);
+	if (s->own)
+		return s;
+	rln_slab_free(&c->io->segments, s);
+	return NULL;
+}
+
+/* Moves bytes from the head of the queue into *s*, until that holds *n*. */
+static void fill(struct ringline_conn *c, struct rln_segment *s, size_t n)
+{
+	while (s->len < n) {
+		struct rln_segment *from = head(c);
+		size_t k = rln_min(n - s->len, from->len);
+
+		memcpy(s->data + s->len, from->data, k);
+		s->len += k;
+		s->room -= k;
+		rln_conn_drop(c, k);
+	}
+}
+
+static void put_back(struct ringline_conn *c, struct rln_segment *s)
+{
+	rln_list_add_head(&c->input, &s->link);
+	c->buffered += s->len;
+}
+
+/* The first segment off the queue, if it is the connection's own and has room for *n* in all; NULL if not. */
+static struct rln_segment *take_roomy(struct ringline_conn *c, size_t n)
+{
+	struct rln_segment *s = c->buffered ? head(c) : NULL;
+
+	if (!s || !s->own || s->len + s->room < n)
+		return NULL;
+	rln_list_del(&s->link);
+	c->buffered -= s->len;
+	return s;
+}
+
+/*
+ * Makes the first segment hold min(n, buffered) bytes, and have room for n in all. The room doubles, so that asking for a
+ * little more again and again does not copy everything each time. 0 or -ENOMEM.
+ */
+static int gather(struct ringline_conn *c, size_t n)
+{
+	size_t have = rln_min(n, c->buffered);
+	struct rln_segment *s;
+
+	if (c->buffered && head(c)->len >= n)
+		return 0;
+	s = take_roomy(c, n);
+	if (!s)
+		s = new_segment(c, rln_max(rln_max(n, 2 * have), ROOM_MIN));
+	if (!s)
+		return -ENOMEM;
+	fill(c, s, have);
+	put_back(c, s);
+	return 0;
+}
+
+/*
+ * Receives at least *min* bytes behind the first segment, which holds all that is buffered. 0, also at the end of the stream;
+ * -errno. The segment is off the queue meanwhile: what overflows its room lines up behind it, and a connection that is
+ * closed does not take it along.
+ */
+static int receive_behind(struct ringline_conn *c, size_t min, struct ringline_task *t)
+{
+	struct rln_segment *s = head(c);
+	struct rln_reader r = { .buf = s->data + s->len, .want = s->room, .min = min };
+	int error;
+
+	rln_list_del(&s->link);
+	c->buffered -= s->len;
+	rln_conn_enter(c);
+	error = rln_conn_receive(c, &r, t);
+	s->len += r.got;
+	s->room -= r.got;
+	if (c->state != RLN_CONN_OPEN)
+		error = -ECONNABORTED;
+	if (c->state == RLN_CONN_OPEN && s->len)
+		put_back(c, s);
+	else
+		rln_segment_free(c, s);
+	rln_conn_leave(c);
+	return error;
+}
+
+/* What a call returns that wanted more than there was. */
+static ssize_t short_of(const struct ringline_conn *c, int error)
+{
+	if (error < 0)
+		return error;
+	return c->buffered ? -ENODATA : 0;
+}
+
+ssize_t ringline_conn_peek_at_least(struct ringline_conn *conn, size_t n, const void **data)
+{
+	struct ringline_task *t;
+	int error = rln_conn_check_park(conn, &t, __func__);
+
+	if (error < 0)
+		return error;
+	if (!data || !n || n > SSIZE_MAX / 2)
+		return -EINVAL;
+	if (rln_source_waited_on(&conn->reader))
+		return -EBUSY;
+	error = gather(conn, n);
+	if (error == 0 && head(conn)->len < n)
+		error = receive_behind(conn, n - head(conn)->len, t);
+	if (error < 0 || !conn->buffered || head(conn)->len < n)
+		return short_of(conn, error);
+	lend(head(conn));
+	*data = head(conn)->data;
+	return (ssize_t)head(conn)->len;
+}
+
+/* The length of what ends with the delimiter, searched for behind the first *from* bytes; 0: it is not there. */
+static size_t find(const struct rln_segment *s, size_t from, const void *delimiter, size_t n)
+{
+	const unsigned char *found;
+
+	from = from >= n ? from - n + 1 : 0;      /* a part of it may lie before */
+	found = memmem(s->data + from, s->len - from, delimiter, n);
+	return found ? (size_t)(found - s->data) + n : 0;
+}
+
+/* Looks at more and more of the stream until the delimiter is there. Its end, or as the call. */
+static ssize_t search(struct ringline_conn *c, const void *delimiter, size_t n, size_t max, struct ringline_task *t)
+{
+	size_t seen = 0;
+	size_t end;
+	int error;
+
+	for (;;) {
+		error = gather(c, c->buffered);
+		if (error < 0)
+			return error;
+		end = find(head(c), seen, delimiter, n);
+		if (end)
+			return end <= max ? (ssize_t)end : -EMSGSIZE;
+		seen = c->buffered;
+		if (seen >= max)
+			return -EMSGSIZE;
+		error = gather(c, seen + 1);
+		if (error == 0)
+			error = receive_behind(c, 1, t);
+		if (error < 0)
+			return error;
+		if (c->buffered == seen)
+			return -ENODATA;
+	}
+}
+
+ssize_t ringline_conn_peek_until(struct ringline_conn *conn, const void *delimiter, size_t n, size_t max, const void **data)
+{
+	struct ringline_task *t;
+	ssize_t end;
+	int error = rln_conn_check_park(conn, &t, __func__);
+
+	if (error < 0)
+		return error;
+	if (!data || !delimiter || !n || n > max || max > SSIZE_MAX / 2)
+		return -EINVAL;
+	if (rln_source_waited_on(&conn->reader))
+		return -EBUSY;
+	error = wait_for_some(conn, t);
+	if (error < 0 || !conn->buffered)
+		return error;
+	end = search(conn, delimiter, n, max, t);
+	if (end > 0) {
+		lend(head(conn));
+		*data = head(conn)->data;
+	}
+	return end;
+}
+
+int ringline_conn_consume(struct ringline_conn *conn, size_t n)
+{
+	int r = rln_conn_check(conn, __func__);
+
+	if (r < 0)
+		return r;
+	if (n > conn->buffered)
+		return -EINVAL;
+	rln_conn_drop(conn, n);
+	return 0;
+}
