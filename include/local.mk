@@ -3,6 +3,7 @@
 
 pkginclude_HEADERS = \
 	include/ringline/blocking.h \
+	include/ringline/buf.h \
 	include/ringline/common.h \
 	include/ringline/conn.h \
 	include/ringline/fd.h \

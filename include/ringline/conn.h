@@ -20,6 +20,7 @@
 RINGLINE_BEGIN_DECLS
 
 struct iovec;
+struct ringline_buf;
 struct ringline_conn;
 struct ringline_op;
 
@@ -43,6 +44,52 @@ struct ringline_conn_info {
 	uint64_t bytes_buffered;          /* received and not yet consumed */
 	uint64_t bytes_queued;            /* handed to a send call and not yet taken by the kernel */
 };
+
+/* Who made the other end of a unix socket's connection, as it was then. */
+struct ringline_peer_cred {
+	size_t size;
+	int64_t pid;
+	uint32_t uid;
+	uint32_t gid;
+};
+
+/* What the kernel knows of a TCP connection (tcp(7), TCP_INFO). */
+struct ringline_tcp_info {
+	size_t size;
+	uint32_t state;                   /* TCP_ESTABLISHED and the others of <netinet/tcp.h> */
+	uint32_t retransmits;             /* segments sent again, in all */
+	uint32_t send_mss;                /* bytes */
+	uint32_t send_window;             /* congestion window, segments */
+	uint32_t unacknowledged;          /* segments */
+	uint32_t lost;                    /* segments */
+	uint64_t rtt;                     /* nanoseconds, smoothed */
+	uint64_t rtt_variance;            /* nanoseconds */
+	uint64_t delivery_rate;           /* bytes per second, of late */
+	uint64_t bytes_acknowledged;
+};
+
+/* Options of a connection. Times are nanoseconds; the kernel's own are rounded up to its units. */
+#define RINGLINE_CONN_NODELAY            1u   /* TCP: send small segments at once; set on all connections the library makes */
+#define RINGLINE_CONN_KEEPALIVE          2u   /* TCP: ask a silent peer whether it is there */
+#define RINGLINE_CONN_KEEPALIVE_IDLE     3u   /* after this time */
+#define RINGLINE_CONN_KEEPALIVE_INTERVAL 4u   /* and again after this */
+#define RINGLINE_CONN_KEEPALIVE_COUNT    5u   /* as often */
+#define RINGLINE_CONN_SEND_BUFFER        6u   /* bytes; the kernel doubles them */
+#define RINGLINE_CONN_RECEIVE_BUFFER     7u
+#define RINGLINE_CONN_TOS                8u   /* type of service, or IPv6 traffic class */
+#define RINGLINE_CONN_MARK               9u   /* SO_MARK; takes CAP_NET_ADMIN */
+#define RINGLINE_CONN_USER_TIMEOUT       10u  /* TCP: how long sent data may stay unacknowledged */
+#define RINGLINE_CONN_RESET_ON_CLOSE     11u  /* the close resets, once what was sent before has been taken by the kernel */
+#define RINGLINE_CONN_READ_TIMEOUT       16u  /* how long a call that receives may wait: -ETIMEDOUT; 0: for ever */
+#define RINGLINE_CONN_WRITE_TIMEOUT      17u  /* the same for a call that sends */
+#define RINGLINE_CONN_IDLE_TIMEOUT       18u  /* aborts the connection when no byte moved for so long; calls return -ETIMEDOUT */
+#define RINGLINE_CONN_CLOSE_TIMEOUT      19u  /* how long a graceful close may take; 0: the configured one */
+#define RINGLINE_CONN_INPUT_LIMIT        20u  /* bytes received and not consumed; 0: the configured one */
+#define RINGLINE_CONN_OUTPUT_LIMIT       21u  /* bytes queued; 0: the configured one */
+#define RINGLINE_CONN_RECEIVE_FDS        22u  /* unix: descriptors that may wait to be taken; to be set once, before receiving */
+
+/* Until the end of the stream. */
+#define RINGLINE_FORWARD_ALL UINT64_MAX
 
 /*
  * Connects to "tcp:ADDRESS:PORT" (a numeric IPv4 address, or an IPv6 address in brackets), "unix:/PATH" or
@@ -131,6 +178,24 @@ RINGLINE_SUSPENDS ssize_t ringline_conn_peek_until(struct ringline_conn *conn, c
                                                    const void **data) RINGLINE_MUST_CHECK;
 
 /*
+ * Takes the bytes that have been received out of the connection as a buffer (buf.h), at most max and those that lie in one
+ * piece, waiting if there are none. Nothing is copied.
+ *
+ * Returns the number of bytes, with a reference in *ret; 0 at the end of the stream; errors as ringline_conn_recv().
+ * Since: 0.1
+ */
+RINGLINE_SUSPENDS ssize_t ringline_conn_take(struct ringline_conn *conn, size_t max,
+                                             struct ringline_buf **ret) RINGLINE_MUST_CHECK;
+
+/*
+ * Waits until there is something to receive, or the end of the stream is reached. Any number of tasks may wait.
+ *
+ * Returns 0; errors as ringline_conn_recv(), but -EBUSY.
+ * Since: 0.1
+ */
+RINGLINE_SUSPENDS int ringline_conn_wait_readable(struct ringline_conn *conn) RINGLINE_MUST_CHECK;
+
+/*
  * Gives back the first n buffered bytes.
  *
  * Returns 0; -EINVAL (more than is buffered; nothing is consumed), -EBADF, -EPERM.
@@ -156,6 +221,99 @@ RINGLINE_SUSPENDS ssize_t ringline_conn_send(struct ringline_conn *conn, const v
  */
 RINGLINE_SUSPENDS ssize_t ringline_conn_sendv(struct ringline_conn *conn, const struct iovec *iov,
                                               size_t n) RINGLINE_MUST_CHECK;
+
+/*
+ * Queues a copy of the bytes, behind what was sent before, and returns at once. An error that they meet is returned by the next
+ * call that sends. Not a suspending call, but for a task or a callback of the worker.
+ *
+ * Returns 0; -EAGAIN (as much is queued as the output limit allows; ringline_conn_wait_writable()), -ENOBUFS (the worker's
+ * memory limit), -ENOMEM, -EPIPE, -ECONNRESET and what else ended the sending, -EBADF (closed), -EINVAL, -EPERM.
+ * Since: 0.1
+ */
+int ringline_conn_send_nowait(struct ringline_conn *conn, const void *data, size_t len) RINGLINE_MUST_CHECK;
+
+/*
+ * The same for a buffer of the worker, of any connection, without a copy: the connection keeps a reference until the bytes
+ * have left.
+ *
+ * Returns as ringline_conn_send_nowait().
+ * Since: 0.1
+ */
+int ringline_conn_send_buf(struct ringline_conn *conn, struct ringline_buf *buf) RINGLINE_MUST_CHECK;
+
+/*
+ * The same for memory of the caller's, which must stay as it is until release(arg) is called: once, on this worker and outside
+ * of any task, when neither the library nor the kernel needs it any more, which may be long after the bytes have left. From
+ * the configured zero_copy_min on, and on io_uring over TCP, the kernel sends from the memory itself. Whether that pays
+ * depends on the network card; over the loopback device the kernel always copies. If the call fails release is not called.
+ *
+ * Returns as ringline_conn_send_nowait(); -EINVAL also if len is 0.
+ * Since: 0.1
+ */
+int ringline_conn_send_zc(struct ringline_conn *conn, const void *data, size_t len, void (*release)(void *arg),
+                          void *arg) RINGLINE_MUST_CHECK;
+
+/*
+ * Waits until no more than half of what the output limit allows is queued.
+ *
+ * Returns 0; errors as ringline_conn_send().
+ * Since: 0.1
+ */
+RINGLINE_SUSPENDS int ringline_conn_wait_writable(struct ringline_conn *conn) RINGLINE_MUST_CHECK;
+
+/*
+ * Waits until the kernel has taken all that is queued.
+ *
+ * Returns 0; errors as ringline_conn_send().
+ * Since: 0.1
+ */
+RINGLINE_SUSPENDS int ringline_conn_flush(struct ringline_conn *conn) RINGLINE_MUST_CHECK;
+
+/*
+ * Sends len bytes of a file, from an offset on, behind what was sent before. The kernel moves them from its cache; what is not
+ * there is read by a thread of the pool. The file's own position does not move.
+ *
+ * Returns len; -ENODATA (the file ends before); errors of pread(2), of ringline_blocking() and of ringline_conn_send(). After
+ * an error a part may have left.
+ * Since: 0.1
+ */
+RINGLINE_SUSPENDS int64_t ringline_conn_sendfile(struct ringline_conn *conn, int fd, uint64_t offset,
+                                                 uint64_t len) RINGLINE_MUST_CHECK;
+
+/*
+ * Receives len bytes from one connection and sends them on another, both of the calling worker. With RINGLINE_FORWARD_ALL
+ * it goes on until the end of the stream, which it passes on as ringline_conn_shutdown_write() would. Nobody else receives on
+ * from meanwhile (-EBUSY), and what others send on to waits. No more is received than can be sent. When much comes at a time
+ * it is moved through a pipe (splice(2)) rather than copied; the counters bytes_lent and bytes_spliced tell.
+ *
+ * Returns the number of bytes: len, or with RINGLINE_FORWARD_ALL as many as there were; 0 if the stream ended before the
+ * first byte; -ENODATA if it ended before len; otherwise errors of ringline_conn_recv() and ringline_conn_send(). What was
+ * received and not sent can still be received.
+ * Since: 0.1
+ */
+RINGLINE_SUSPENDS int64_t ringline_conn_forward(struct ringline_conn *from, struct ringline_conn *to,
+                                                uint64_t len) RINGLINE_MUST_CHECK;
+
+/*
+ * Sends bytes, at least one, and with the first of them n descriptors (at most 253, unix(7)), over a unix socket. The
+ * descriptors stay the caller's.
+ *
+ * Returns and errors as ringline_conn_send(); -EOPNOTSUPP (not a unix socket), -EBADF (one is not open; the connection is
+ * then good for nothing more), -ETOOMANYREFS, -ENOMEM.
+ * Since: 0.1
+ */
+RINGLINE_SUSPENDS ssize_t ringline_conn_send_fds(struct ringline_conn *conn, const void *data, size_t len, const int *fds,
+                                                 size_t n) RINGLINE_MUST_CHECK;
+
+/*
+ * Takes up to n of the descriptors that came with what has been received so far, whether or not that was consumed, in their
+ * order; they are close-on-exec and the caller's. RINGLINE_CONN_RECEIVE_FDS says how many may wait; what comes beyond is
+ * closed and counted (fds_dropped). Never suspends.
+ *
+ * Returns how many; -EOPNOTSUPP (RINGLINE_CONN_RECEIVE_FDS was not set), -EINVAL, -EBADF, -EPERM.
+ * Since: 0.1
+ */
+ssize_t ringline_conn_take_fds(struct ringline_conn *conn, int *fds, size_t n) RINGLINE_MUST_CHECK;
 
 /*
  * Ends the outgoing stream once what was sent before has left: the peer reads the end of the stream. Receiving goes on.
@@ -199,6 +357,77 @@ int ringline_conn_keep(struct ringline_conn *conn);
  * Since: 0.1
  */
 int ringline_conn_unref(struct ringline_conn *conn);
+
+/*
+ * Makes a connection of a descriptor: a connected stream socket, a pipe, a terminal. On success it is the library's, which
+ * closes it in the end. Its file status flags stay as they are, whoever shares them. shutdown_write has no effect on what is
+ * no socket. Never suspends.
+ *
+ * Returns 0 and the connection in *ret, for the caller to close; -EINVAL (a file, a directory, a datagram or listening
+ * socket), -ENOTCONN, -EBADF, -EAGAIN (the worker's connection limit), -ENOMEM, -EPERM.
+ * Since: 0.1
+ */
+int ringline_conn_from_fd(struct ringline_conn **ret, int fd) RINGLINE_MUST_CHECK;
+
+/*
+ * Sets an option, RINGLINE_CONN_*.
+ *
+ * Returns 0; -EINVAL (unknown, or out of range); -ENOMEM, -EBUSY (RINGLINE_CONN_RECEIVE_FDS was set), -EOPNOTSUPP and
+ * what else setsockopt(2) says: not an option of such a socket; -EBADF, -EPERM.
+ * Since: 0.1
+ */
+int ringline_conn_set_option(struct ringline_conn *conn, uint32_t option, uint64_t value);
+
+/*
+ * The value of an option.
+ *
+ * Returns it, 0 or more; errors as ringline_conn_set_option().
+ * Since: 0.1
+ */
+int64_t ringline_conn_get_option(const struct ringline_conn *conn, uint32_t option);
+
+/*
+ * Fills *cred, whose size must be set, for a unix socket.
+ *
+ * Returns 0; -EOPNOTSUPP (not a unix socket), -EINVAL, -EBADF, -EPERM.
+ * Since: 0.1
+ */
+int ringline_conn_peer_cred(const struct ringline_conn *conn, struct ringline_peer_cred *cred);
+
+/*
+ * A pidfd (pidfd_open(2)) of the process that made the other end of a unix socket, close-on-exec and the caller's: unlike a
+ * process number it cannot come to mean another process.
+ *
+ * Returns it; -EOPNOTSUPP (not a unix socket, or a kernel before 6.5), -ESRCH (the process is gone, on some kernels), -EMFILE,
+ * -ENFILE, -EINVAL, -EBADF, -EPERM.
+ * Since: 0.1
+ */
+int ringline_conn_peer_pidfd(const struct ringline_conn *conn) RINGLINE_MUST_CHECK;
+
+/*
+ * The security label of the peer (SO_PEERSEC), cut to size - 1 bytes.
+ *
+ * Returns its length; -EOPNOTSUPP (no security module has labels here), -EINVAL, -EBADF, -EPERM.
+ * Since: 0.1
+ */
+ssize_t ringline_conn_peer_label(const struct ringline_conn *conn, char *text, size_t size);
+
+/*
+ * Fills *info, whose size must be set, for a TCP connection.
+ *
+ * Returns 0; -EOPNOTSUPP or -ENOPROTOOPT (not TCP), -EINVAL, -EBADF, -EPERM.
+ * Since: 0.1
+ */
+int ringline_conn_tcp_info(const struct ringline_conn *conn, struct ringline_tcp_info *info);
+
+/*
+ * Calls fn for each open connection of the worker, until it returns something other than 0. fn may close the connection it is
+ * given, and must not suspend.
+ *
+ * Returns what the last fn returned, 0 if there was none; -EINVAL, -EPERM.
+ * Since: 0.1
+ */
+int ringline_conn_each(int (*fn)(struct ringline_conn *conn, void *arg), void *arg);
 
 /*
  * The connection's id: never 0, never used again by this worker; what to remember instead of a handle. 0 for NULL or a

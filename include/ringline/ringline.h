@@ -4,6 +4,7 @@
 #define RINGLINE_RINGLINE_H
 
 #include <ringline/blocking.h>
+#include <ringline/buf.h>
 #include <ringline/common.h>
 #include <ringline/conn.h>
 #include <ringline/fd.h>

@@ -57,6 +57,9 @@ struct ringline_config {
 	uint64_t blocking_idle;           /* nanoseconds an idle thread of the pool stays; 0: 10 seconds */
 	uint64_t receive_buffer_limit;    /* bytes of receive buffers a worker may grow to; 0: 16 MiB */
 	uint64_t input_limit;             /* bytes received and not consumed per connection; 0: 1 MiB */
+	uint64_t output_limit;            /* bytes queued per connection from which a send that does not wait is -EAGAIN; 0: 256 KiB */
+	uint64_t memory_limit;            /* bytes copied, gathered and queued per worker; 0: 1 GiB */
+	uint64_t zero_copy_min;           /* bytes from which ringline_conn_send_zc() has the kernel not copy; 0: never */
 	uint64_t stack_size;              /* bytes per task; 0: 64 KiB */
 	uint64_t drain_timeout;           /* nanoseconds between shutdown and cutting off; 0: 10 seconds */
 	uint64_t close_timeout;           /* nanoseconds a graceful close may take; 0: 30 seconds */
@@ -65,7 +68,7 @@ struct ringline_config {
 };
 
 #define RINGLINE_CONFIG_INIT { sizeof(struct ringline_config), \
-	0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL, NULL }
+	0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL, NULL }
 
 /* Where the library's memory comes from. alloc returns memory aligned to align (a power of two), or NULL; both are called
  * by any thread. */

@@ -23,7 +23,7 @@ RINGLINE_BEGIN_DECLS
 /* kind of struct ringline_case, what `object` is, and what `result` says when the case is chosen */
 #define RINGLINE_CASE_NONE     0u     /* passed over */
 #define RINGLINE_CASE_READABLE 1u     /* a connection: bytes that can be received now, 0 at the end of the stream, -errno */
-#define RINGLINE_CASE_WRITABLE 2u     /* a connection: 0 when nothing is queued that a send would wait behind, -errno */
+#define RINGLINE_CASE_WRITABLE 2u     /* a connection: 0 as ringline_conn_wait_writable(), -errno */
 #define RINGLINE_CASE_ACCEPT   3u     /* a listener: connections that ringline_listener_accept() has for you, -errno */
 #define RINGLINE_CASE_TASK     4u     /* a task handle, which is consumed: what the task returned */
 #define RINGLINE_CASE_OP       5u     /* an operation, which is consumed: its result */

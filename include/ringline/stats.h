@@ -35,6 +35,13 @@ struct ringline_worker_stats {
 	uint64_t bytes_sent;
 	uint64_t bytes_copied;            /* received bytes copied because receive buffers were scarce */
 	uint64_t throttled;               /* times a connection reached its input limit */
+	uint64_t timed_out;               /* connections aborted because nothing moved (RINGLINE_CONN_IDLE_TIMEOUT) */
+	uint64_t rejected;                /* accepted and closed at once, beyond a limit of their listener */
+	uint64_t handed_over;             /* accepted for another worker, this one being full */
+	uint64_t fds_dropped;             /* received descriptors there was no room for */
+	uint64_t bytes_lent;              /* forwarded from receive buffers */
+	uint64_t bytes_spliced;           /* forwarded through pipes, uncopied */
+	uint64_t memory;                  /* (now) bytes of copied, gathered and queued data */
 
 	uint64_t waits;                   /* for completions */
 	uint64_t system_calls;            /* made by the backend */
@@ -44,11 +51,14 @@ struct ringline_worker_stats {
 	uint64_t rearmed;                 /* multishot operations armed again */
 	uint64_t receive_buffers;         /* (now) that exist */
 	uint64_t receive_buffers_free;    /* (now) and hold nobody's bytes */
+	uint64_t zero_copy_sends;         /* io_uring: sends from the host's memory that the kernel took in */
+	uint64_t zero_copy_copied;        /* of these, sends it copied all the same */
 	uint64_t unknown_completions;     /* completions that named no live operation: a bug, please report */
 };
 
 #define RINGLINE_WORKER_STATS_INIT { sizeof(struct ringline_worker_stats), \
-	0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+	0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, \
+	0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 /*
  * Fills *stats, whose size must be set, with the counters of a worker. Any thread, from the start until the runtime is

@@ -12,7 +12,6 @@
 #include <limits.h>
 #include <netinet/in.h>
 #include <poll.h>
-#include <signal.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -20,6 +19,7 @@
 
 #include "backend/attempt.h"
 #include "base/fault.h"
+#include "base/sigpipe.h"
 
 #ifndef IPPROTO_MPTCP
 #define IPPROTO_MPTCP 262
@@ -96,6 +96,11 @@ static bool file_ready(struct rln_backend_stats *stats, int fd, short events)
 	return poll(&p, 1, 0) != 0;
 }
 
+bool rln_attempt_readable(struct rln_backend_stats *stats, int fd)
+{
+	return file_ready(stats, fd, POLLIN);
+}
+
 static bool nowait_refused(ssize_t n)
 {
 	return n < 0 && (errno == EOPNOTSUPP || errno == ENOSYS || errno == EINVAL);
@@ -146,33 +151,14 @@ static ssize_t file_write_raw(struct rln_backend_stats *stats, struct rln_fdstat
 	return write(st->fd, iov->iov_base, rln_min(iov->iov_len, (size_t)PIPE_BUF));
 }
 
-/* There is no MSG_NOSIGNAL for files: a SIGPIPE of our making is swallowed, the caller's mask is what it was. */
 static ssize_t file_write(struct rln_backend_stats *stats, struct rln_fdstate *st, const struct iovec *iov, int count)
 {
-	static const struct timespec now;
-	sigset_t pipe_only;
-	sigset_t old;
+	struct rln_sigpipe guard;
 	ssize_t n;
-	int error;
 
-	sigemptyset(&pipe_only);
-	sigaddset(&pipe_only, SIGPIPE);
-	called(stats);
-	pthread_sigmask(SIG_BLOCK, &pipe_only, &old);
-
+	rln_sigpipe_hold(&guard);
 	n = file_write_raw(stats, st, iov, count);
-	if (sigismember(&old, SIGPIPE))
-		return n;
-
-	error = errno;
-	if (n < 0 && error == EPIPE) {
-		called(stats);
-		while (sigtimedwait(&pipe_only, NULL, &now) < 0 && errno == EINTR)
-			;
-	}
-	called(stats);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	errno = error;
+	rln_sigpipe_release(&guard, n < 0 && errno == EPIPE);
 	return n;
 }
 
@@ -230,6 +216,20 @@ int64_t rln_attempt_recv(struct rln_backend_stats *stats, struct rln_fdstate *st
 	}
 	*drained = whole;
 	return n;
+}
+
+int64_t rln_attempt_recvmsg(struct rln_backend_stats *stats, int fd, struct msghdr *msg)
+{
+	int fault = rln_fault(RLN_FAULT_RECV);
+	ssize_t n;
+
+	if (fault)
+		return injected(fault);
+	do {
+		called(stats);
+		n = sys_recvmsg(fd, msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	} while (n < 0 && errno == EINTR);
+	return n < 0 ? -errno : n;
 }
 
 /* Takes *n* sent bytes off the front. Ancillary data went with the first of them. */

@@ -16,6 +16,8 @@
 #include "backend/fdtable.h"
 #include "core/backend.h"
 
+struct msghdr;
+
 /* A result that only a fault point makes: would block, but no event will come. */
 #define RLN_ATTEMPT_LATER (-4096)
 
@@ -24,6 +26,12 @@ void rln_attempt_classify(struct rln_backend_stats *stats, struct rln_fdstate *s
 
 /* *drained*: the read found the end of what there was, so that the next one needs a new event. */
 int64_t rln_attempt_recv(struct rln_backend_stats *stats, struct rln_fdstate *st, void *ptr, size_t len, bool *drained);
+
+/* A message of a socket with what came with it; descriptors are close-on-exec. */
+int64_t rln_attempt_recvmsg(struct rln_backend_stats *stats, int fd, struct msghdr *msg);
+
+/* Would a read find something, be it the end? */
+bool rln_attempt_readable(struct rln_backend_stats *stats, int fd);
 
 /* The rest of a SEND or SENDMSG; moves the op's progress on. *st*: NULL while nothing is known of the descriptor. */
 int64_t rln_attempt_send(struct rln_backend_stats *stats, struct rln_fdstate *st, struct rln_op *op);

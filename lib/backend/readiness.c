@@ -82,7 +82,9 @@ static enum rln_fdside side_of(const struct rln_op *op)
 {
 	switch (op->opcode) {
 	case RLN_OP_ACCEPT:
+	case RLN_OP_READABLE:
 	case RLN_OP_RECV:
+	case RLN_OP_RECVMSG:
 	case RLN_OP_RECV_POOL:
 		return RLN_SIDE_READ;
 	case RLN_OP_POLL:
@@ -193,9 +195,13 @@ static void note_received(struct rln_readiness *r, struct rln_fdstate *st, int64
 
 static void run_recv(struct rln_readiness *r, struct rln_fdstate *st, struct rln_op *op)
 {
-	bool drained;
-	int64_t res = rln_attempt_recv(r->stats, st, op->ptr, op->len, &drained);
+	bool drained = false;
+	int64_t res;
 
+	if (op->opcode == RLN_OP_RECVMSG)
+		res = rln_attempt_recvmsg(r->stats, op->fd, op->ptr);
+	else
+		res = rln_attempt_recv(r->stats, st, op->ptr, op->len, &drained);
 	note_received(r, st, res, drained);
 	if (res == -EAGAIN)
 		await(r, st, op, MASK_READ);
@@ -215,6 +221,32 @@ static void start_recv(struct rln_readiness *r, struct rln_op *op)
 		run_recv(r, st, op);
 	else
 		await(r, st, op, MASK_READ);
+}
+
+/*
+ * Whoever waits for readiness has tried by himself and found nothing, so what was known from before his try is not true any
+ * more; an edge from after it is still to be read.
+ */
+static void start_readable(struct rln_readiness *r, struct rln_op *op)
+{
+	struct rln_fdstate *st = enter(r, op);
+
+	if (!st)
+		return;
+	if ((st->ready & RLN_READY_LAST) && rln_attempt_readable(r->stats, op->fd)) {
+		finish(r, op, 0);
+		return;
+	}
+	st->ready &= (uint8_t)~RLN_READY_IN;
+	await(r, st, op, MASK_READ);
+}
+
+static void start_writable(struct rln_readiness *r, struct rln_op *op)
+{
+	struct rln_fdstate *st = enter(r, op);
+
+	if (st)
+		await(r, st, op, MASK_WRITE);
 }
 
 /* Sends until all is gone (true) or no more goes. *res* is the last attempt's. */
@@ -492,7 +524,12 @@ static uint32_t run(struct rln_readiness *r, struct rln_op *op)
 	case RLN_OP_RECV_POOL:
 		return run_recv_pool(r, st, op);
 	case RLN_OP_RECV:
+	case RLN_OP_RECVMSG:
 		run_recv(r, st, op);
+		return 0;
+	case RLN_OP_READABLE:
+	case RLN_OP_WRITABLE:
+		finish(r, op, 0);
 		return 0;
 	case RLN_OP_CONNECT:
 		finish(r, op, rln_attempt_connected(r->stats, op->fd));
@@ -638,7 +675,14 @@ void rln_readiness_submit(struct rln_readiness *r, struct rln_op *op)
 		start_connect(r, op);
 		break;
 	case RLN_OP_RECV:
+	case RLN_OP_RECVMSG:
 		start_recv(r, op);
+		break;
+	case RLN_OP_READABLE:
+		start_readable(r, op);
+		break;
+	case RLN_OP_WRITABLE:
+		start_writable(r, op);
 		break;
 	case RLN_OP_SEND:
 	case RLN_OP_SENDMSG:

@@ -236,11 +236,71 @@ void rln_uring_deliver_quiet(struct rln_uring *u)
 	}
 }
 
+/* The engine cannot: tried again as a send like any other. */
+static bool zero_copy_refused(int res)
+{
+	return res == -EOPNOTSUPP || res == -EINVAL || res == -ENOMEM || res == -ENOBUFS;
+}
+
+static bool try_again(const struct rln_op *op, int res)
+{
+	return !cancelled(op) && (res == -EAGAIN || res == -EINTR || res == -ECANCELED || res <= -ERESTART_FIRST);
+}
+
+/*
+ * The result of a zero-copy send. If the kernel still uses the bytes it is delivered all the same, so that the stream goes
+ * on; a try that must be repeated waits until it does not.
+ */
+static void zero_copy_result(struct rln_uring *u, struct rln_op *op, int res, bool more)
+{
+	if (res > 0)
+		op->progress += (uint64_t)res;
+	if (zero_copy_refused(res) && !cancelled(op))
+		op->flags &= (uint8_t)~RLN_OPF_ZERO_COPY;
+	else if (res >= 0)
+		rln_stat_add(&u->base.stats.zero_copies, 1);
+	op->arg = zero_copy_refused(res) || try_again(op, res);
+	if (!more && op->arg && !cancelled(op)) {
+		rln_uring_issue(u, op, RLN_URING_TRY);
+		return;
+	}
+	if (more)
+		rln_uring_set_place(op, RLN_URING_NOTIFYING);
+	if (!more || !op->arg)
+		complete(op, moved_or(op, normalise(op, res)), more ? RLN_C_MORE : 0);
+}
+
+/* The kernel has let go of the bytes. */
+static void zero_copy_notified(struct rln_uring *u, struct rln_op *op, int res)
+{
+	if ((uint32_t)res & RLN_NOTIF_USAGE_COPIED)
+		rln_stat_add(&u->base.stats.zero_copy_fails, 1);
+	if (op->arg && !cancelled(op))
+		rln_uring_issue(u, op, RLN_URING_TRY);
+	else
+		complete(op, op->arg ? moved_or(op, -ECANCELED) : (int64_t)op->progress, 0);
+}
+
+static bool waits_for_readiness(const struct rln_op *op)
+{
+	return op->opcode == RLN_OP_READABLE || op->opcode == RLN_OP_WRITABLE;
+}
+
+/* Which events they were the next try will see. */
+static int ready(const struct rln_op *op, int res)
+{
+	return res > 0 ? 0 : normalise(op, res);
+}
+
 static void op_completed(struct rln_uring *u, struct rln_op *op, const struct io_uring_cqe *cqe)
 {
 	bool more = cqe->flags & IORING_CQE_F_MORE;
 
-	if (rln_uring_place(op) == RLN_URING_POLLING) {
+	if (rln_uring_place(op) == RLN_URING_NOTIFYING) {
+		zero_copy_notified(u, op, cqe->res);
+	} else if (op->opcode == RLN_OP_SEND && op->flags & RLN_OPF_ZERO_COPY) {
+		zero_copy_result(u, op, cqe->res, more);
+	} else if (rln_uring_place(op) == RLN_URING_POLLING) {
 		polled(u, op, cqe->res);
 	} else if (rln_uring_place(op) == RLN_URING_QUIET) {
 		quiet_failed(u, op, cqe->res);
@@ -253,7 +313,7 @@ static void op_completed(struct rln_uring *u, struct rln_op *op, const struct io
 		if (is_send(op))
 			sent(op, normalise(op, cqe->res));
 		else
-			complete(op, normalise(op, cqe->res), more ? RLN_C_MORE : 0);
+			complete(op, waits_for_readiness(op) ? ready(op, cqe->res) : normalise(op, cqe->res), more ? RLN_C_MORE : 0);
 	}
 }
 
@@ -268,7 +328,7 @@ static bool in_kernel(const struct rln_op *op)
 {
 	enum rln_uring_place place = rln_uring_place(op);
 
-	return place == RLN_URING_RING || place == RLN_URING_QUIET || place == RLN_URING_POLLING;
+	return place == RLN_URING_NOTIFYING || place == RLN_URING_RING || place == RLN_URING_QUIET || place == RLN_URING_POLLING;
 }
 
 void rln_uring_dispatch(struct rln_uring *u, const struct io_uring_cqe *cqe)

@@ -73,6 +73,12 @@ static void prep_send(struct io_uring_sqe *sqe, const struct rln_op *op, enum rl
 	}
 }
 
+static void prep_send_zero_copy(struct io_uring_sqe *sqe, const struct rln_op *op)
+{
+	io_uring_prep_send_zc(sqe, op->fd, (const char *)op->ptr + op->progress, transfer(op), MSG_WAITALL | MSG_NOSIGNAL,
+	                      RLN_ZC_REPORT_USAGE);
+}
+
 static void prep(const struct rln_uring *u, struct io_uring_sqe *sqe, const struct rln_op *op,
                  enum rln_uring_try how)
 {
@@ -86,11 +92,23 @@ static void prep(const struct rln_uring *u, struct io_uring_sqe *sqe, const stru
 	case RLN_OP_RECV:
 		prep_recv(sqe, op);
 		break;
+	case RLN_OP_RECVMSG:
+		io_uring_prep_recvmsg(sqe, op->fd, op->ptr, MSG_CMSG_CLOEXEC);
+		break;
+	case RLN_OP_READABLE:
+		io_uring_prep_poll_add(sqe, op->fd, POLLIN | POLLRDHUP);
+		break;
+	case RLN_OP_WRITABLE:
+		io_uring_prep_poll_add(sqe, op->fd, POLLOUT);
+		break;
 	case RLN_OP_RECV_POOL:
 		prep_recv_pool(u, sqe, op);
 		break;
 	case RLN_OP_SEND:
-		prep_send(sqe, op, how);
+		if (op->flags & RLN_OPF_ZERO_COPY)
+			prep_send_zero_copy(sqe, op);
+		else
+			prep_send(sqe, op, how);
 		break;
 	case RLN_OP_SENDMSG:
 		io_uring_prep_sendmsg(sqe, op->fd, op->ptr, MSG_WAITALL | MSG_NOSIGNAL);
@@ -156,7 +174,8 @@ void rln_uring_issue_poll(struct rln_uring *u, struct rln_op *op, uint32_t event
 void rln_uring_submit(struct rln_backend *b, struct rln_op *op)
 {
 	struct rln_uring *u = rln_uring_of(b);
-	bool quiet = u->quiet && op->opcode == RLN_OP_SEND && op->len && op->len <= TRANSFER_MAX;
+	bool quiet = u->quiet && op->opcode == RLN_OP_SEND && op->len && op->len <= TRANSFER_MAX &&
+		     !(op->flags & RLN_OPF_ZERO_COPY);
 
 	op->backend_state = RLN_URING_IDLE;
 	rln_uring_issue(u, op, quiet ? RLN_URING_TRY_QUIETLY : RLN_URING_TRY);

@@ -18,6 +18,9 @@
  *     STARVED    a receive that found no buffer; armed again when buffers come back, as many as there are buffers
  *     FINISHED   the result is known without the kernel (a cancel hit BACKLOG or STARVED); delivered by the next wait
  *
+ *     NOTIFYING  a zero-copy send whose result is known, and delivered unless it must be tried again; the kernel still uses
+ *                the bytes. Every first completion with F_MORE, errors too, is followed by one with F_NOTIF
+ *
  * user_data is the op's address; its low bits, which are zero in the address, hold a tag that changes with each submission
  * to the kernel, so that a completion which belongs to an earlier life of the op is recognised, counted and dropped.
  * Values below 64 are internal.
@@ -39,6 +42,9 @@ extern const struct rln_backend_ops rln_backend_uring;
 #define RLN_FEAT_NO_IOWAIT      (1u << 17)
 #define RLN_ENTER_NO_IOWAIT     (1u << 7)
 
+#define RLN_ZC_REPORT_USAGE     (1u << 3)
+#define RLN_NOTIF_USAGE_COPIED  (1u << 31)
+
 #define RLN_UD_WAKE             1u
 #define RLN_UD_IGNORED          2u
 #define RLN_UD_INTERNAL         64u
@@ -52,6 +58,7 @@ enum rln_uring_place {
 	RLN_URING_POLLING,
 	RLN_URING_STARVED,
 	RLN_URING_FINISHED,
+	RLN_URING_NOTIFYING,
 };
 
 /* op->backend_state: the place, whether the descriptor turned out to be no socket, and the submission's tag. */

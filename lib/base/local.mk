@@ -19,6 +19,8 @@ base_sources = \
 	lib/base/mpsc.h \
 	lib/base/ring.c \
 	lib/base/ring.h \
+	lib/base/sigpipe.c \
+	lib/base/sigpipe.h \
 	lib/base/sized.c \
 	lib/base/sized.h \
 	lib/base/slab.c \

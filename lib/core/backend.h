@@ -22,7 +22,8 @@
  *   wake    any thread, async-signal-safe, coalescing: makes the present or next wait() return.
  *   close   frees everything; no op may be in flight.
  *
- * At most one read-side (RECV, RECV_POOL, ACCEPT), one write-side op (SEND, SENDMSG, CONNECT) and one POLL per descriptor
+ * At most one read-side (RECV, RECVMSG, RECV_POOL, ACCEPT, READABLE), one write-side op (SEND, SENDMSG, CONNECT, WRITABLE) but
+ * for zero-copy sends whose result is known, and one POLL per descriptor
  * are in flight; CLOSE comes alone.
  */
 #ifndef RLN_CORE_BACKEND_H
@@ -73,6 +74,8 @@ struct rln_backend_stats {
 	_Atomic uint64_t rearms;          /* multishot operations armed again */
 	_Atomic uint64_t bufs_total;      /* receive buffers that exist */
 	_Atomic uint64_t bufs_free;       /* and those nobody but the kernel or the pool holds */
+	_Atomic uint64_t zero_copies;     /* zero-copy sends the kernel took in */
+	_Atomic uint64_t zero_copy_fails; /* of these, sends it copied all the same */
 	_Atomic uint64_t unknown;         /* completions that named no live operation */
 };
 

@@ -8,9 +8,12 @@ static const char *const names[RLN_OP_MAX] = {
 	[RLN_OP_ACCEPT] = "accept",
 	[RLN_OP_CONNECT] = "connect",
 	[RLN_OP_RECV] = "recv",
+	[RLN_OP_RECVMSG] = "recvmsg",
 	[RLN_OP_RECV_POOL] = "recv_pool",
 	[RLN_OP_SEND] = "send",
 	[RLN_OP_SENDMSG] = "sendmsg",
+	[RLN_OP_READABLE] = "readable",
+	[RLN_OP_WRITABLE] = "writable",
 	[RLN_OP_POLL] = "poll",
 	[RLN_OP_CLOSE] = "close",
 };

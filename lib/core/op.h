@@ -34,9 +34,12 @@ enum rln_opcode {
 	RLN_OP_ACCEPT,            /* multishot: res = new descriptor, close-on-exec (non-blocking or not: backend's choice) */
 	RLN_OP_CONNECT,           /* ptr, len: address */
 	RLN_OP_RECV,              /* ptr, len: res = bytes (at least 1), 0 at EOF */
+	RLN_OP_RECVMSG,           /* ptr: struct msghdr: as RECV, and what came with it */
 	RLN_OP_RECV_POOL,         /* multishot into the backend's buffers: res, data, buf; 0 at EOF (terminal) */
 	RLN_OP_SEND,              /* ptr, len: res = len, or less if an error or a cancel came in between */
 	RLN_OP_SENDMSG,           /* ptr: struct msghdr (the backend may change it and its iovecs), len: total; as SEND */
+	RLN_OP_READABLE,          /* read side: 0 when the descriptor may have become readable */
+	RLN_OP_WRITABLE,          /* write side: 0 when it may have become writable */
 	RLN_OP_POLL,              /* events in arg; res = ready events; one-shot */
 	RLN_OP_CLOSE,             /* closes fd; no other op may name it */
 	RLN_OP_MAX
@@ -53,6 +56,8 @@ enum {
 	RLN_OPF_CANCELLED = 1u << 0,   /* cancel was requested since the last submit */
 	RLN_OPF_ONESHOT   = 1u << 1,   /* RECV_POOL, ACCEPT: one completion per submit */
 	RLN_OPF_INLINE    = 1u << 2,   /* SEND: may be over when submit returns */
+	RLN_OPF_ZERO_COPY = 1u << 3,   /* SEND: from where the bytes lie, if the engine can. A first completion with the result
+	                                  may then have RLN_C_MORE: the terminal one says that the bytes are not needed any more */
 };
 
 /* flags of a completion */

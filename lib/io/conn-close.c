@@ -9,7 +9,8 @@
 #include <errno.h>
 #include <sys/socket.h>
 
-#include "io/conn.h"
+#include "io/conn-extra.h"
+#include "io/conn-send.h"
 #include "io/listener.h"
 #include "io/transport.h"
 
@@ -41,6 +42,7 @@ static void submit_close(struct ringline_conn *c)
 {
 	rln_timer_cancel(c->io->exec, &c->linger);
 	rln_conn_send_end(c);
+	rln_conn_extra_end(c);
 	c->send.opcode = RLN_OP_CLOSE;
 	c->send.complete = closed;
 	c->send.fd = c->fd;
@@ -53,8 +55,8 @@ static void finish(struct ringline_conn *c)
 {
 	c->state = RLN_CONN_FINISHING;
 	c->transport->cancel(c, &c->recv);
-	c->transport->cancel(c, &c->send);
-	if (!rln_op_inflight(&c->recv) && !rln_op_inflight(&c->send))
+	rln_conn_send_cancel(c);
+	if (!rln_op_inflight(&c->recv) && !rln_conn_sending(c) && !c->recv_turn && !c->send_turn)
 		submit_close(c);
 }
 
@@ -65,7 +67,7 @@ void rln_conn_progress(struct ringline_conn *c)
 			finish(c);
 		return;
 	}
-	if (rln_op_inflight(&c->send))
+	if (rln_conn_sending(c))
 		return;
 	if (!rln_list_empty(&c->output)) {
 		rln_conn_send_start(c);
@@ -84,7 +86,7 @@ static bool may_linger(struct ringline_conn *c)
 	if (rln_list_empty(&c->output))
 		return true;
 	return rln_timer_arm(c->io->exec, &c->linger,
-	                     rln_time_add(rln_clock_now(c->io->exec->clock), c->io->config.close_timeout)) == 0;
+	                     rln_time_add(rln_clock_now(c->io->exec->clock), rln_conn_close_timeout(c))) == 0;
 }
 
 void rln_conn_close(struct ringline_conn *c)
@@ -103,6 +105,7 @@ void rln_conn_close(struct ringline_conn *c)
 
 void rln_conn_abort(struct ringline_conn *c)
 {
+
 	static const struct linger reset = { .l_onoff = 1, .l_linger = 0 };
 
 	if (c->state >= RLN_CONN_FINISHING)
@@ -115,6 +118,13 @@ void rln_conn_abort(struct ringline_conn *c)
 	c->aborted = true;
 	c->state = RLN_CONN_FINISHING;
 	rln_conn_recv_end(c);
-	rln_conn_send_fail(c, -ECONNABORTED);
+	rln_conn_send_fail(c, rln_conn_gone(c));
 	finish(c);
+}
+
+void rln_conn_time_out(struct ringline_conn *c)
+{
+	rln_stat_add(&c->io->stats.timed_out, 1);
+	c->timed_out = true;
+	rln_conn_abort(c);
 }

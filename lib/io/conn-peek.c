@@ -17,22 +17,10 @@
 #include <string.h>
 #include <sys/uio.h>
 
-#include "base/mem.h"
+#include "io/buf.h"
 #include "io/conn-recv.h"
 
 #define ROOM_MIN 4096u
-
-static struct rln_segment *head(const struct ringline_conn *c)
-{
-	return rln_list_entry(c->input.next, struct rln_segment, link);
-}
-
-/* From now on it cannot be moved. */
-static void lend(struct rln_segment *s)
-{
-	rln_list_del(&s->held);
-	s->lent = true;
-}
 
 /* Waits until something is buffered. 0, also at the end of the stream; -errno. */
 static int wait_for_some(struct ringline_conn *c, struct ringline_task *t)
@@ -60,9 +48,9 @@ ssize_t ringline_conn_peek(struct ringline_conn *conn, const void **data)
 	error = wait_for_some(conn, t);
 	if (error < 0 || !conn->buffered)
 		return error;
-	lend(head(conn));
-	*data = head(conn)->data;
-	return (ssize_t)head(conn)->len;
+	rln_segment_lend(rln_conn_head(conn));
+	*data = rln_conn_head(conn)->data;
+	return (ssize_t)rln_conn_head(conn)->len;
 }
 
 ssize_t ringline_conn_peekv(struct ringline_conn *conn, struct iovec *iov, size_t n)
@@ -84,40 +72,88 @@ ssize_t ringline_conn_peekv(struct ringline_conn *conn, struct iovec *iov, size_
 
 		if (count == n)
 			break;
-		lend(s);
+		rln_segment_lend(s);
 		iov[count++] = (struct iovec){ .iov_base = s->data, .iov_len = s->len };
 	}
 	return (ssize_t)count;
 }
 
+ssize_t ringline_conn_take(struct ringline_conn *conn, size_t max, struct ringline_buf **ret)
+{
+	struct rln_segment *s;
+	struct ringline_task *t;
+	size_t n;
+	int error = rln_conn_check_park(conn, &t, __func__);
+
+	if (error < 0)
+		return error;
+	if (!ret || !max)
+		return -EINVAL;
+	error = wait_for_some(conn, t);
+	if (error < 0 || !conn->buffered)
+		return error;
+	s = rln_conn_head(conn);
+	n = rln_min(max, s->len);
+	*ret = rln_buf_handle_new(conn->io, s->buf, s->data, n);
+	if (!*ret)
+		return -ENOMEM;
+	rln_buf_ref(s->buf);
+	rln_conn_drop(conn, n);
+	return (ssize_t)n;
+}
+
+int ringline_conn_wait_readable(struct ringline_conn *conn)
+{
+	struct rln_wait w;
+	struct rln_parker p;
+	struct ringline_task *t;
+	int r = rln_conn_check_park(conn, &t, __func__);
+
+	if (r < 0)
+		return r;
+	rln_conn_enter(conn);
+	while (r == 0 && conn->state == RLN_CONN_OPEN && !conn->buffered && !conn->eof && !conn->recv_error) {
+		rln_parker_init(&p, t);
+		rln_wait_arm(&w, &p, &conn->readable);
+		rln_conn_recv_arm(conn);
+		r = rln_park(&p);
+		rln_wait_disarm(&w);
+	}
+	if (r == 0 && conn->state != RLN_CONN_OPEN)
+		r = rln_conn_gone(conn);
+	else if (r == 0 && !conn->buffered)
+		r = conn->recv_error;
+	rln_conn_leave(conn);
+	return r;
+}
+
 /* In one piece */
 
-/* A segment of the connection's own with room for *size* bytes, on no queue. NULL: no memory. */
-static struct rln_segment *new_segment(struct ringline_conn *c, size_t size)
+/* A segment of *buf*, empty, on no queue. Takes over the reference. NULL: no memory. */
+static struct rln_segment *new_segment(struct ringline_conn *c, struct rln_buf *buf, size_t room)
 {
-	struct rln_segment *s = rln_slab_alloc(&c->io->segments);
+	struct rln_segment *s = buf ? rln_slab_alloc(&c->io->segments) : NULL;
 
-	if (!s)
+	if (!s) {
+		if (buf)
+			rln_buf_unref(buf);
 		return NULL;
-	s->buf = NULL;
-	s->own = rln_mem_alloc(size);
-	s->data = s->own;
+	}
+	s->buf = buf;
+	s->data = buf->mem;
 	s->len = 0;
-	s->room = size;
+	s->room = room;
 	s->lent = false;
 	rln_list_init(&s->link);
 	rln_list_init(&s->held);
-	if (s->own)
-		return s;
-	rln_slab_free(&c->io->segments, s);
-	return NULL;
+	return s;
 }
 
 /* Moves bytes from the head of the queue into *s*, until that holds *n*. */
 static void fill(struct ringline_conn *c, struct rln_segment *s, size_t n)
 {
 	while (s->len < n) {
-		struct rln_segment *from = head(c);
+		struct rln_segment *from = rln_conn_head(c);
 		size_t k = rln_min(n - s->len, from->len);
 
 		memcpy(s->data + s->len, from->data, k);
@@ -133,12 +169,24 @@ static void put_back(struct ringline_conn *c, struct rln_segment *s)
 	c->buffered += s->len;
 }
 
-/* The first segment off the queue, if it is the connection's own and has room for *n* in all; NULL if not. */
+int rln_conn_unreceive(struct ringline_conn *c, struct rln_buf *block, size_t n)
+{
+	struct rln_segment *s = new_segment(c, block, n);
+
+	if (!s)
+		return -ENOMEM;
+	s->len = n;
+	s->room = 0;
+	put_back(c, s);
+	return 0;
+}
+
+/* The first segment off the queue, if it has room for *n* in all; NULL if not. */
 static struct rln_segment *take_roomy(struct ringline_conn *c, size_t n)
 {
-	struct rln_segment *s = c->buffered ? head(c) : NULL;
+	struct rln_segment *s = c->buffered ? rln_conn_head(c) : NULL;
 
-	if (!s || !s->own || s->len + s->room < n)
+	if (!s || s->len + s->room < n)
 		return NULL;
 	rln_list_del(&s->link);
 	c->buffered -= s->len;
@@ -147,18 +195,21 @@ static struct rln_segment *take_roomy(struct ringline_conn *c, size_t n)
 
 /*
  * Makes the first segment hold min(n, buffered) bytes, and have room for n in all. The room doubles, so that asking for a
- * little more again and again does not copy everything each time. 0 or -ENOMEM.
+ * little more again and again does not copy everything each time. 0, -ENOMEM, -ENOBUFS.
  */
 static int gather(struct ringline_conn *c, size_t n)
 {
 	size_t have = rln_min(n, c->buffered);
+	size_t size = rln_max(rln_max(n, 2 * have), (size_t)ROOM_MIN);
 	struct rln_segment *s;
 
-	if (c->buffered && head(c)->len >= n)
+	if (c->buffered && rln_conn_head(c)->len >= n)
 		return 0;
 	s = take_roomy(c, n);
+	if (!s && n > ROOM_MIN && rln_blocks_full(c->io))
+		return -ENOBUFS;
 	if (!s)
-		s = new_segment(c, rln_max(rln_max(n, 2 * have), ROOM_MIN));
+		s = new_segment(c, rln_block_new(c->io, size), size);
 	if (!s)
 		return -ENOMEM;
 	fill(c, s, have);
@@ -173,7 +224,7 @@ static int gather(struct ringline_conn *c, size_t n)
  */
 static int receive_behind(struct ringline_conn *c, size_t min, struct ringline_task *t)
 {
-	struct rln_segment *s = head(c);
+	struct rln_segment *s = rln_conn_head(c);
 	struct rln_reader r = { .buf = s->data + s->len, .want = s->room, .min = min };
 	int error;
 
@@ -184,7 +235,7 @@ static int receive_behind(struct ringline_conn *c, size_t min, struct ringline_t
 	s->len += r.got;
 	s->room -= r.got;
 	if (c->state != RLN_CONN_OPEN)
-		error = -ECONNABORTED;
+		error = rln_conn_gone(c);
 	if (c->state == RLN_CONN_OPEN && s->len)
 		put_back(c, s);
 	else
@@ -210,16 +261,16 @@ ssize_t ringline_conn_peek_at_least(struct ringline_conn *conn, size_t n, const 
 		return error;
 	if (!data || !n || n > SSIZE_MAX / 2)
 		return -EINVAL;
-	if (rln_source_waited_on(&conn->reader))
+	if (rln_conn_read_busy(conn))
 		return -EBUSY;
 	error = gather(conn, n);
-	if (error == 0 && head(conn)->len < n)
-		error = receive_behind(conn, n - head(conn)->len, t);
-	if (error < 0 || !conn->buffered || head(conn)->len < n)
+	if (error == 0 && rln_conn_head(conn)->len < n)
+		error = receive_behind(conn, n - rln_conn_head(conn)->len, t);
+	if (error < 0 || !conn->buffered || rln_conn_head(conn)->len < n)
 		return short_of(conn, error);
-	lend(head(conn));
-	*data = head(conn)->data;
-	return (ssize_t)head(conn)->len;
+	rln_segment_lend(rln_conn_head(conn));
+	*data = rln_conn_head(conn)->data;
+	return (ssize_t)rln_conn_head(conn)->len;
 }
 
 /* The length of what ends with the delimiter, searched for behind the first *from* bytes; 0: it is not there. */
@@ -243,7 +294,7 @@ static ssize_t search(struct ringline_conn *c, const void *delimiter, size_t n, 
 		error = gather(c, c->buffered);
 		if (error < 0)
 			return error;
-		end = find(head(c), seen, delimiter, n);
+		end = find(rln_conn_head(c), seen, delimiter, n);
 		if (end)
 			return end <= max ? (ssize_t)end : -EMSGSIZE;
 		seen = c->buffered;
@@ -269,15 +320,15 @@ ssize_t ringline_conn_peek_until(struct ringline_conn *conn, const void *delimit
 		return error;
 	if (!data || !delimiter || !n || n > max || max > SSIZE_MAX / 2)
 		return -EINVAL;
-	if (rln_source_waited_on(&conn->reader))
+	if (rln_conn_read_busy(conn))
 		return -EBUSY;
 	error = wait_for_some(conn, t);
 	if (error < 0 || !conn->buffered)
 		return error;
 	end = search(conn, delimiter, n, max, t);
 	if (end > 0) {
-		lend(head(conn));
-		*data = head(conn)->data;
+		rln_segment_lend(rln_conn_head(conn));
+		*data = rln_conn_head(conn)->data;
 	}
 	return end;
 }

@@ -14,7 +14,8 @@
  * peer's window closes, and armed again when half of the input was consumed.
  *
  * When the backend runs short of buffers (RLN_C_SCARCE) all bytes that are queued, on whatever connection, are copied out,
- * so that tasks which do not read cannot hold the memory others need. Only what peek has lent stays in its buffer.
+ * so that tasks which do not read cannot hold the memory others need. Only what peek has lent stays in its buffer, and it
+ * cannot be more than what was received before they ran short: what comes from then on is copied before it can be lent.
  *
  * Invariants: one reader at a time; a reader's memory is out of everyone's reach before its call returns; data comes
  * before the end of the stream and before an error.
@@ -23,7 +24,9 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "base/mem.h"
+#include "io/buf.h"
+#include "io/conn-extra.h"
+#include "io/conn-fds.h"
 #include "io/conn-recv.h"
 #include "io/transport.h"
 
@@ -44,7 +47,7 @@ static bool satisfied(const struct ringline_conn *c, const struct rln_reader *r)
 
 static bool wants_direct(const struct ringline_conn *c, const struct rln_reader *r)
 {
-	return r && r->buf && r->want - r->got >= DIRECT_MIN && !c->buffered;
+	return r && r->buf && r->want - r->got >= DIRECT_MIN && !c->buffered && !rln_conn_wants_fds(c);
 }
 
 /* Arming */
@@ -60,6 +63,8 @@ static void submit_direct(struct ringline_conn *c, struct rln_reader *r)
 
 static void submit_pool(struct ringline_conn *c)
 {
+	if (rln_conn_wants_fds(c) && rln_conn_fds_receive(c))
+		return;
 	c->recv.opcode = RLN_OP_RECV_POOL;
 	c->recv.ptr = NULL;
 	c->recv.len = 0;
@@ -68,18 +73,24 @@ static void submit_pool(struct ringline_conn *c)
 	c->transport->submit(c, &c->recv);
 }
 
+/* A worker whose memory is at its limit receives for those only who have used up what they have. */
+static size_t input_limit(const struct ringline_conn *c)
+{
+	return rln_unlikely(rln_blocks_full(c->io)) ? 1 : rln_conn_input_limit(c);
+}
+
 void rln_conn_recv_arm(struct ringline_conn *c)
 {
 	struct rln_reader *r = parked_reader(c);
 
-	if (c->state != RLN_CONN_OPEN || c->eof || c->recv_error)
+	if (c->state != RLN_CONN_OPEN || c->eof || c->recv_error || c->recv_by_hand)
 		return;
 	if (rln_op_inflight(&c->recv)) {
 		if (c->recv.opcode == RLN_OP_RECV_POOL && wants_direct(c, r))
 			c->transport->cancel(c, &c->recv);
 	} else if (wants_direct(c, r)) {
 		submit_direct(c, r);
-	} else if (c->buffered < c->io->config.input_limit) {
+	} else if (c->buffered < input_limit(c)) {
 		c->throttled = false;
 		submit_pool(c);
 	}
@@ -87,7 +98,7 @@ void rln_conn_recv_arm(struct ringline_conn *c)
 
 static void throttle(struct ringline_conn *c)
 {
-	if (c->throttled || c->buffered < c->io->config.input_limit)
+	if (c->throttled || c->buffered < input_limit(c))
 		return;
 	c->throttled = true;
 	rln_stat_add(&c->io->stats.throttled, 1);
@@ -100,22 +111,24 @@ void rln_segment_free(struct ringline_conn *c, struct rln_segment *s)
 {
 	rln_list_del(&s->link);
 	rln_list_del(&s->held);
-	if (s->buf)
-		rln_buf_unref(s->buf);
-	rln_mem_free(s->own);
+	rln_buf_unref(s->buf);
 	rln_slab_free(&c->io->segments, s);
 }
 
-/* Moves a segment's bytes to memory of its own, if there is any: otherwise it keeps the buffer. */
+/*
+ * Moves a segment's bytes to a block, if there is memory: otherwise it keeps the buffer. The memory limit is not asked: this
+ * is what lets the others go on, and a connection that has something buffered receives no more beyond the limit.
+ */
 static void segment_copy_out(struct rln_io *io, struct rln_segment *s)
 {
-	s->own = rln_mem_alloc(s->len);
-	if (!s->own)
+	struct rln_buf *block = rln_block_new(io, s->len);
+
+	if (!block)
 		return;
-	memcpy(s->own, s->data, s->len);
-	s->data = s->own;
+	memcpy(block->mem, s->data, s->len);
+	s->data = block->mem;
 	rln_buf_unref(s->buf);
-	s->buf = NULL;
+	s->buf = block;
 	rln_list_del(&s->held);
 	rln_stat_add(&io->stats.bytes_copied, s->len);
 }
@@ -142,7 +155,6 @@ static void enqueue(struct ringline_conn *c, const struct rln_completion *done, 
 		return;
 	}
 	s->buf = done->buf;
-	s->own = NULL;
 	s->room = 0;
 	s->lent = false;
 	s->data = data;
@@ -167,7 +179,7 @@ void rln_conn_drop(struct ringline_conn *c, size_t n)
 		if (!s->len)
 			rln_segment_free(c, s);
 	}
-	if (c->throttled && c->buffered <= c->io->config.input_limit / 2)
+	if (c->throttled && c->buffered <= input_limit(c) / 2)
 		rln_conn_recv_arm(c);
 }
 
@@ -186,19 +198,13 @@ static void drain(struct ringline_conn *c, struct rln_reader *r)
 
 /* Completions */
 
-static void count(struct ringline_conn *c, size_t n)
-{
-	c->bytes_received += n;
-	rln_stat_add(&c->io->stats.bytes_received, n);
-}
-
 static void deliver_pool(struct ringline_conn *c, const struct rln_completion *done)
 {
 	struct rln_reader *r = parked_reader(c);
 	unsigned char *data = done->data;
 	size_t n = (size_t)done->res;
 
-	count(c, n);
+	rln_conn_count_received(c, n);
 	if (c->state != RLN_CONN_OPEN || c->recv_error) {
 		rln_buf_unref(done->buf);
 		return;
@@ -224,7 +230,7 @@ static void deliver_direct(struct ringline_conn *c, size_t n)
 {
 	struct rln_reader *r = parked_reader(c);
 
-	count(c, n);
+	rln_conn_count_received(c, n);
 	r->got += n;
 }
 
@@ -260,16 +266,24 @@ void rln_conn_recv_complete(struct rln_op *op, const struct rln_completion *done
 {
 	struct ringline_conn *c = rln_container_of(op, struct ringline_conn, recv);
 	bool terminal = !(done->flags & RLN_C_MORE);
+	struct rln_completion with_fds;
 
+	if (op->opcode == RLN_OP_RECVMSG) {
+		with_fds = *done;
+		rln_conn_fds_received(c, &with_fds);
+		done = &with_fds;
+	}
 	if (done->res > 0) {
-		if (op->opcode == RLN_OP_RECV_POOL)
+		if (op->opcode != RLN_OP_RECV)
 			deliver_pool(c, done);
 		else
 			deliver_direct(c, (size_t)done->res);
-	} else if (terminal) {
+	} else if (terminal && op->opcode != RLN_OP_READABLE) {
 		note_end(c, done->res);
 	}
-	if (c->state != RLN_CONN_OPEN) {
+	if (c->recv_by_hand) {
+		rln_source_fire_all(&c->readable, 0);
+	} else if (c->state != RLN_CONN_OPEN) {
 		if (terminal)
 			release_reader(c);
 		rln_conn_progress(c);
@@ -319,7 +333,7 @@ static int park(struct ringline_conn *c, struct rln_reader *r, struct ringline_t
 	rln_parker_init(&p, t);
 	rln_wait_arm(&r->wait, &p, &c->reader);
 	rln_conn_recv_arm(c);
-	cut = rln_park(&p);
+	cut = rln_conn_park(c, &p, &r->wait, RLN_LIMIT_READ);
 	if (cut && rln_op_inflight(&c->recv) && c->recv.opcode == RLN_OP_RECV) {
 		c->transport->cancel(c, &c->recv);
 		rln_park_shielded(&p);
@@ -332,7 +346,7 @@ static int park(struct ringline_conn *c, struct rln_reader *r, struct ringline_t
 static int why_short(const struct ringline_conn *c, int cut)
 {
 	if (c->state != RLN_CONN_OPEN)
-		return -ECONNABORTED;
+		return rln_conn_gone(c);
 	if (cut)
 		return cut;
 	return c->recv_error;     /* 0 at the end of the stream */
@@ -340,10 +354,13 @@ static int why_short(const struct ringline_conn *c, int cut)
 
 int rln_conn_receive(struct ringline_conn *c, struct rln_reader *r, struct ringline_task *t)
 {
+	return rln_conn_read_busy(c) ? -EBUSY : rln_conn_receive_in_turn(c, r, t);
+}
+
+int rln_conn_receive_in_turn(struct ringline_conn *c, struct rln_reader *r, struct ringline_task *t)
+{
 	int cut = 0;
 
-	if (rln_source_waited_on(&c->reader))
-		return -EBUSY;
 	if (r->buf)
 		drain(c, r);
 	if (!satisfied(c, r) && !c->eof && !c->recv_error)

@@ -20,6 +20,31 @@ struct rln_reader {
  */
 int rln_conn_receive(struct ringline_conn *c, struct rln_reader *r, struct ringline_task *t) rln_must_check;
 
+/* The same for whoever has the turn to receive. */
+int rln_conn_receive_in_turn(struct ringline_conn *c, struct rln_reader *r, struct ringline_task *t) rln_must_check;
+
+/* Does a task receive already? */
+static inline bool rln_conn_read_busy(const struct ringline_conn *c)
+{
+	return rln_source_waited_on(&c->reader) || c->recv_turn;
+}
+
+/* The first segment of the queue, which is not empty. */
+static inline struct rln_segment *rln_conn_head(const struct ringline_conn *c)
+{
+	return rln_list_entry(c->input.next, struct rln_segment, link);
+}
+
+/* Its bytes are on their way to somebody: from now on it cannot be moved. */
+static inline void rln_segment_lend(struct rln_segment *s)
+{
+	rln_list_del(&s->held);
+	s->lent = true;
+}
+
+/* Puts *n* bytes of a block before all that is buffered. Takes over the reference. 0 or -ENOMEM. */
+int rln_conn_unreceive(struct ringline_conn *c, struct rln_buf *block, size_t n) rln_must_check;
+
 /* Drops the first *n* buffered bytes, of which there are as many. */
 void rln_conn_drop(struct ringline_conn *c, size_t n);
 

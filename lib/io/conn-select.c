@@ -3,12 +3,12 @@
  * Connections as cases of ringline_select(): readable, writable.
  *
  * A connection is kept from going while it is waited for, as it is during any call. It becomes readable by receiving, so a
- * wait arms the receive if nothing is buffered; that stays armed, and the next wait finds it so. It is writable when
- * nothing is queued: a send would begin at once, and go to the kernel's buffer as far as there is room.
+ * wait arms the receive if nothing is buffered; that stays armed, and the next wait finds it so. It is writable when no more
+ * than half of what may be queued is.
  */
 #include <errno.h>
 
-#include "io/conn.h"
+#include "io/conn-extra.h"
 
 /* Both begin alike. */
 static int enter(struct ringline_case *c, struct rln_select_node *n)
@@ -39,7 +39,7 @@ static bool is_readable(struct ringline_case *c, const struct rln_select_node *n
 	(void)n;
 	c->result = (int64_t)conn->buffered;
 	if (conn->state != RLN_CONN_OPEN)
-		c->result = -ECONNABORTED;
+		c->result = rln_conn_gone(conn);
 	else if (!conn->buffered)
 		c->result = conn->recv_error;
 	return c->result || conn->eof;
@@ -66,10 +66,10 @@ static bool is_writable(struct ringline_case *c, const struct rln_select_node *n
 	(void)n;
 	c->result = conn->send_error;
 	if (conn->state != RLN_CONN_OPEN)
-		c->result = -ECONNABORTED;
+		c->result = rln_conn_gone(conn);
 	else if (!conn->send_error && conn->shut_wanted)
 		c->result = -EPIPE;
-	return c->result || rln_list_empty(&conn->output);
+	return c->result || conn->queued <= rln_conn_output_limit(conn) / 2;
 }
 
 static int arm_writable(struct ringline_case *c, struct rln_select_node *n, struct rln_parker *p)

@@ -13,45 +13,49 @@
  *
  * A call on an empty queue need not park, in two cases: the engine sends by a system call and it took all (the operation
  * is over at once, RLN_OPF_INLINE); or the bytes lie in a receive buffer, as those that peek lends do, and the engine would
- * make the caller wait for no more than the buffer. Then the item is the library's own, with a reference on the buffer; an
- * error that it meets is the next call's.
+ * make the caller wait for no more than the buffer. Then the item is *queued*: the library's own, with a reference on the
+ * memory the bytes lie in; an error that it meets is the next call's. The calls that do not wait (conn-queue.c) make such
+ * items too.
+ *
+ * A *turn* is an item without bytes. When it comes to the head its owner is woken and writes to the descriptor by himself
+ * (conn-turn.c), so that what bypasses the queue still has its place in it.
  *
  * Operations ask for whole sends, so a short count is followed by the error at the next try, and nothing overtakes it.
  * What shutdown_write and close ask for happens when the queue is empty: after them nothing can be queued any more.
  */
 #include <errno.h>
 #include <limits.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 
 #include "base/mem.h"
-#include "io/conn.h"
+#include "io/conn-extra.h"
+#include "io/conn-send.h"
 #include "io/transport.h"
 
 #define BATCH_MAX 64
 
-/* One send call. */
-struct rln_send {
-	struct rln_list link;             /* ringline_conn.output */
-	struct rln_wait wait;
-	const struct iovec *iov;          /* the first piece with bytes left */
-	size_t niov;
-	size_t skip;                      /* bytes of it that have left */
-	size_t left;                      /* bytes of the call that have not */
-	bool in_kernel;
-	bool withdrawn;                   /* the caller was cut and waits for the operation to end */
-	bool lent;                        /* the send of a struct rln_lent_send */
-};
-
-/* A send from a receive buffer, for which nobody waits. */
-struct rln_lent_send {
+/* An item for which nobody waits. */
+struct rln_queued_send {
 	struct rln_slot slot;
 	struct rln_send send;
 	struct iovec piece;
 	struct rln_buf *buf;
+	size_t room;                      /* bytes of the block behind the piece that are free */
 };
 
-const size_t rln_conn_lent_send_size = sizeof(struct rln_lent_send);
+const size_t rln_conn_queued_send_size = sizeof(struct rln_queued_send);
+
+/* A send that the kernel carries out from where the bytes lie: it may use them long after the stream has gone on. */
+struct rln_zero_copy {
+	struct rln_slot slot;
+	struct rln_op op;
+	struct ringline_conn *conn;
+	struct rln_buf *buf;
+};
+
+const size_t rln_conn_zero_copy_size = sizeof(struct rln_zero_copy);
 
 struct rln_send_batch {
 	struct msghdr msg;
@@ -63,40 +67,38 @@ static struct rln_send *head(const struct ringline_conn *c)
 	return rln_list_entry(c->output.next, struct rln_send, link);
 }
 
-static void send_init(struct rln_send *s, const struct iovec *iov, size_t niov, size_t len)
+static struct rln_queued_send *queued(struct rln_send *s)
 {
-	s->iov = iov;
-	s->niov = niov;
-	s->skip = 0;
-	s->left = len;
-	s->in_kernel = false;
-	s->withdrawn = false;
-	s->lent = false;
+	return rln_container_of(s, struct rln_queued_send, send);
 }
 
-static void append(struct ringline_conn *c, struct rln_send *s)
+void rln_send_init(struct rln_send *s, const struct iovec *iov, size_t niov, size_t len)
+{
+	*s = (struct rln_send){ .iov = iov, .niov = niov, .left = len };
+}
+
+void rln_conn_append(struct ringline_conn *c, struct rln_send *s)
 {
 	rln_list_init(&s->link);
 	rln_list_add_tail(&c->output, &s->link);
 	c->queued += s->left;
 }
 
-static void lent_send_free(struct ringline_conn *c, struct rln_send *s)
+void rln_conn_remove(struct ringline_conn *c, struct rln_send *s)
 {
-	struct rln_lent_send *l = rln_container_of(s, struct rln_lent_send, send);
-
-	rln_buf_unref(l->buf);
-	rln_slab_free(&c->io->lent_sends, l);
+	c->queued -= s->left;
+	rln_list_del(&s->link);
 }
 
 static void finish(struct ringline_conn *c, struct rln_send *s, int result)
 {
-	c->queued -= s->left;
-	rln_list_del(&s->link);
-	if (s->lent)
-		lent_send_free(c, s);
-	else
+	rln_conn_remove(c, s);
+	if (!s->queued) {
 		rln_wait_fire(&s->wait, result);
+		return;
+	}
+	rln_buf_unref(queued(s)->buf);
+	rln_slab_free(&c->io->queued_sends, queued(s));
 }
 
 /* Gathering */
@@ -120,16 +122,24 @@ static bool gather_item(struct rln_send_batch *b, struct rln_send *s, size_t *to
 	return true;
 }
 
+/* What must have an operation of its own: it goes first in one, or not in this one. */
+static bool stands_alone(const struct rln_send *s)
+{
+	return s->control || s->turn || s->zero_copy;
+}
+
 static void gather(struct ringline_conn *c, struct rln_send_batch *b)
 {
 	struct rln_list *node;
 	size_t total = 0;
 
 	b->msg = (struct msghdr){ .msg_iov = b->iov };
+	b->msg.msg_control = (void *)(uintptr_t)head(c)->control;
+	b->msg.msg_controllen = head(c)->control_len;
 	rln_list_for_each (node, &c->output) {
 		struct rln_send *s = rln_list_entry(node, struct rln_send, link);
 
-		if (b->msg.msg_iovlen == BATCH_MAX)
+		if (b->msg.msg_iovlen == BATCH_MAX || (total && (stands_alone(s) || head(c)->control)))
 			break;
 		s->in_kernel = true;
 		if (!gather_item(b, s, &total))
@@ -140,40 +150,58 @@ static void gather(struct ringline_conn *c, struct rln_send_batch *b)
 	c->send.len = total;
 }
 
-static void send_one_piece(struct ringline_conn *c, struct rln_send *s)
+static void send_one_piece(struct rln_op *op, struct rln_send *s)
 {
 	s->in_kernel = true;
-	c->send.opcode = RLN_OP_SEND;
-	c->send.ptr = (char *)s->iov->iov_base + s->skip;
-	c->send.len = s->iov->iov_len - s->skip;
+	op->opcode = RLN_OP_SEND;
+	op->ptr = (char *)s->iov->iov_base + s->skip;
+	op->len = s->iov->iov_len - s->skip;
 }
 
 static bool single_piece(const struct ringline_conn *c)
 {
 	const struct rln_send *s = head(c);
 
-	return s->niov == 1 && s->link.next == &c->output;
+	return s->niov == 1 && s->link.next == &c->output && !s->control;
 }
 
 static void send_complete(struct rln_op *op, const struct rln_completion *done);
+
+bool rln_conn_reserve_batch(struct ringline_conn *c)
+{
+	if (!c->batch)
+		c->batch = rln_mem_alloc(sizeof(*c->batch));
+	return c->batch;
+}
 
 /* True if the operation is in flight afterwards. */
 static bool submit(struct ringline_conn *c, uint8_t flags)
 {
 	c->send.complete = send_complete;
 	c->send.flags = flags;
-	if (!single_piece(c) && !c->batch)
-		c->batch = rln_mem_alloc(sizeof(*c->batch));
-	if (single_piece(c) || !c->batch)     /* without memory for a batch it goes out piece by piece */
-		send_one_piece(c, head(c));
+	if (single_piece(c) || !rln_conn_reserve_batch(c))   /* without memory for a batch it goes out piece by piece */
+		send_one_piece(&c->send, head(c));
 	else
 		gather(c, c->batch);
 	return c->transport->submit(c, &c->send);
 }
 
+static bool submit_zero_copy(struct ringline_conn *c);
+
 void rln_conn_send_start(struct ringline_conn *c)
 {
-	if (!rln_op_inflight(&c->send) && !rln_list_empty(&c->output))
+	struct rln_send *s = head(c);
+
+	if (rln_conn_sending(c) || rln_list_empty(&c->output))
+		return;
+	if (s->turn) {
+		if (!s->in_kernel) {
+			s->in_kernel = true;
+			rln_wait_fire(&s->wait, 0);
+		}
+		return;
+	}
+	if (!s->zero_copy || !submit_zero_copy(c))
 		submit(c, 0);
 }
 
@@ -191,6 +219,8 @@ static void skip_empty(struct rln_send *s)
 static void advance(struct rln_send *s, size_t n)
 {
 	s->left -= n;
+	s->control = NULL;
+	s->control_len = 0;
 	while (n) {
 		size_t k = rln_min(n, s->iov->iov_len - s->skip);
 
@@ -203,9 +233,8 @@ static void advance(struct rln_send *s, size_t n)
 /* Credits *n* bytes that have left to the items from the head on. */
 static void credit(struct ringline_conn *c, size_t n)
 {
-	c->bytes_sent += n;
+	rln_conn_count_sent(c, n);
 	c->queued -= n;
-	rln_stat_add(&c->io->stats.bytes_sent, n);
 	while (n) {
 		struct rln_send *s = head(c);
 		size_t k = rln_min(n, s->left);
@@ -264,6 +293,8 @@ static void send_ended(struct ringline_conn *c, int64_t res)
 		rln_conn_send_fail(c, (int)res);
 	else if (c->send_error)
 		rln_conn_send_fail(c, c->send_error);
+	else if (c->queued <= rln_conn_output_limit(c) / 2)
+		rln_source_fire_all(&c->writable, 0);
 	rln_conn_progress(c);
 }
 
@@ -272,18 +303,63 @@ static void send_complete(struct rln_op *op, const struct rln_completion *done)
 	send_ended(rln_container_of(op, struct ringline_conn, send), done->res);
 }
 
+/* Zero copy */
+
+/* The first completion says how the stream went on; with the last one the kernel lets go of the bytes. */
+static void zero_copy_complete(struct rln_op *op, const struct rln_completion *done)
+{
+	struct rln_zero_copy *z = rln_container_of(op, struct rln_zero_copy, op);
+	struct ringline_conn *c = z->conn;
+
+	if (c->zero_copy == z) {
+		c->zero_copy = NULL;
+		send_ended(c, done->res);
+	}
+	if (done->flags & RLN_C_MORE)
+		return;
+	c->io->nzero_copy--;
+	rln_buf_unref(z->buf);
+	rln_slab_free(&c->io->zero_copies, z);
+	rln_conn_leave(c);
+}
+
+/* False: there is no memory for it, and it is copied like any other. */
+static bool submit_zero_copy(struct ringline_conn *c)
+{
+	struct rln_zero_copy *z = rln_slab_alloc(&c->io->zero_copies);
+
+	if (!z)
+		return false;
+	rln_op_init(&z->op, zero_copy_complete);
+	z->conn = c;
+	z->buf = rln_buf_ref(queued(head(c))->buf);
+	send_one_piece(&z->op, head(c));
+	z->op.flags = RLN_OPF_ZERO_COPY;
+	c->zero_copy = z;
+	c->io->nzero_copy++;
+	rln_conn_enter(c);
+	c->transport->submit(c, &z->op);
+	return true;
+}
+
+void rln_conn_send_cancel(struct ringline_conn *c)
+{
+	c->transport->cancel(c, &c->send);
+	if (c->zero_copy)
+		c->transport->cancel(c, &c->zero_copy->op);
+}
+
 /* The calls */
 
 /* The caller was cut: takes the item back, waiting for the kernel to let go of the memory if need be. */
 static void withdraw(struct ringline_conn *c, struct rln_send *s, struct rln_parker *p)
 {
 	if (!s->in_kernel) {
-		c->queued -= s->left;
-		rln_list_del(&s->link);
+		rln_conn_remove(c, s);
 		return;
 	}
 	s->withdrawn = true;
-	c->transport->cancel(c, &c->send);
+	rln_conn_send_cancel(c);
 	rln_park_shielded(p);
 }
 
@@ -296,7 +372,7 @@ static void start_first(struct ringline_conn *c)
 		send_ended(c, (int64_t)c->send.progress);
 }
 
-static ssize_t send_item(struct ringline_conn *c, struct rln_send *s, struct ringline_task *t)
+ssize_t rln_conn_send_item(struct ringline_conn *c, struct rln_send *s, struct ringline_task *t)
 {
 	bool first = rln_list_empty(&c->output);
 	size_t len = s->left;
@@ -305,10 +381,10 @@ static ssize_t send_item(struct ringline_conn *c, struct rln_send *s, struct rin
 
 	rln_parker_init(&p, t);
 	rln_wait_arm(&s->wait, &p, NULL);
-	append(c, s);
+	rln_conn_append(c, s);
 	if (first)
 		start_first(c);
-	cut = rln_park(&p);
+	cut = rln_conn_park(c, &p, &s->wait, RLN_LIMIT_WRITE);
 	if (cut)
 		withdraw(c, s, &p);
 	if (!s->left)
@@ -330,21 +406,43 @@ static struct rln_buf *holder(const struct ringline_conn *c, const void *data, s
 	return b->ops->holder(b, data, len);
 }
 
-/* False if there is no memory for it: then the caller waits. */
-static bool send_lent(struct ringline_conn *c, const void *data, size_t len, struct rln_buf *buf)
+int rln_conn_queue(struct ringline_conn *c, struct rln_buf *buf, const void *data, size_t len, size_t room, bool zero_copy)
 {
-	struct rln_lent_send *l = rln_slab_alloc(&c->io->lent_sends);
+	struct rln_queued_send *q = rln_slab_alloc(&c->io->queued_sends);
 
-	if (!l)
+	if (!q)
+		return -ENOMEM;
+	q->buf = rln_buf_ref(buf);
+	q->piece.iov_base = (void *)(uintptr_t)data;
+	q->piece.iov_len = len;
+	q->room = room;
+	rln_send_init(&q->send, &q->piece, 1, len);
+	q->send.queued = true;
+	q->send.zero_copy = zero_copy;
+	rln_conn_append(c, &q->send);
+	rln_conn_send_start(c);
+	return 0;
+}
+
+bool rln_conn_extend(struct ringline_conn *c, const void *data, size_t len)
+{
+	struct rln_send *tail = rln_list_entry(c->output.prev, struct rln_send, link);
+
+	if (rln_list_empty(&c->output) || !tail->queued || tail->in_kernel || queued(tail)->room < len)
 		return false;
-	l->buf = rln_buf_ref(buf);
-	l->piece.iov_base = (void *)(uintptr_t)data;
-	l->piece.iov_len = len;
-	send_init(&l->send, &l->piece, 1, len);
-	l->send.lent = true;
-	append(c, &l->send);
-	submit(c, 0);
+	memcpy((char *)queued(tail)->piece.iov_base + queued(tail)->piece.iov_len, data, len);
+	queued(tail)->piece.iov_len += len;
+	queued(tail)->room -= len;
+	tail->left += len;
+	c->queued += len;
 	return true;
+}
+
+int rln_conn_may_send(const struct ringline_conn *c)
+{
+	if (c->send_error)
+		return c->send_error;
+	return c->shut_wanted ? -EPIPE : 0;
 }
 
 static ssize_t total_length(const struct iovec *iov, size_t n)
@@ -372,17 +470,16 @@ static ssize_t send_pieces(struct ringline_conn *c, const struct iovec *iov, siz
 
 	if (total <= 0)
 		return total;
-	if (c->send_error)
-		return c->send_error;
-	if (c->shut_wanted)
-		return -EPIPE;
-	send_init(&s, iov, n, (size_t)total);
+	r = rln_conn_may_send(c);
+	if (r < 0)
+		return r;
+	rln_send_init(&s, iov, n, (size_t)total);
 	skip_empty(&s);
 	buf = s.niov == 1 ? holder(c, s.iov->iov_base, s.iov->iov_len) : NULL;
-	if (buf && send_lent(c, s.iov->iov_base, s.iov->iov_len, buf))
+	if (buf && rln_conn_queue(c, buf, s.iov->iov_base, s.iov->iov_len, 0, false) == 0)
 		return total;
 	rln_conn_enter(c);
-	r = send_item(c, &s, t);
+	r = rln_conn_send_item(c, &s, t);
 	rln_conn_leave(c);
 	return r;
 }

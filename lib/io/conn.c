@@ -6,7 +6,7 @@
 #include "base/log.h"
 #include "base/sized.h"
 #include "io/addr.h"
-#include "io/conn.h"
+#include "io/conn-extra.h"
 #include "io/transport.h"
 #include "ringline/scope.h"
 
@@ -47,6 +47,7 @@ void rln_conn_free_unused(struct ringline_conn *c)
 	if (c->state != RLN_CONN_CLOSED || c->refs || c->calls)
 		return;
 	rln_conn_recv_free(c);
+	rln_conn_extra_free(c);
 	rln_slab_free(&c->io->conns, c);
 }
 
@@ -92,7 +93,9 @@ int rln_conn_refuse(const struct ringline_conn *c, const char *call)
 {
 	int r = check_live(c, call);
 
-	return r < 0 ? r : -EBADF;
+	if (r < 0)
+		return r;
+	return c->timed_out ? -ETIMEDOUT : -EBADF;
 }
 
 int rln_conn_refuse_park(const struct ringline_conn *c, const char *call)
@@ -143,10 +146,10 @@ static int end_and_drop(struct ringline_conn *c, void (*end)(struct ringline_con
 
 	if (r < 0)
 		return r;
-	if (c->state != RLN_CONN_OPEN)
-		r = -EBADF;
-	else
+	if (c->state == RLN_CONN_OPEN)
 		end(c);
+	else if (!c->timed_out)
+		r = -EBADF;       /* it was closed before; by the library: not */
 	drop_user_ref(c);
 	return r;
 }

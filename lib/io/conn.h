@@ -13,6 +13,9 @@
  *   receive (conn-recv.c)   completions append segments to `input`, or fill the parked reader's memory
  *   lend (conn-peek.c)      what is buffered, where it lies or in one piece
  *   send (conn-send.c)      `output` is the queue of what is to leave; its head is in the kernel
+ *   queue (conn-queue.c)    sending without waiting: copies, buffers, memory of the host's
+ *   turn (conn-turn.c)      a task moves bytes past the queues: sendfile, splice
+ *   extra (conn-extra.c)    limits and timeouts of single connections
  *   select (conn-select.c)  readable and writable as cases of ringline_select()
  *   end (conn-close.c)      rln_conn_progress() decides after every completion what comes next
  *
@@ -24,6 +27,8 @@
 #ifndef RLN_IO_CONN_H
 #define RLN_IO_CONN_H
 
+#include <errno.h>
+
 #include "core/op.h"
 #include "core/task.h"
 #include "core/timer.h"
@@ -31,9 +36,11 @@
 #include "io/io.h"
 #include "ringline/conn.h"
 
+struct rln_conn_extra;
 struct rln_connecting;
 struct rln_send_batch;
 struct rln_transport;
+struct rln_zero_copy;
 
 enum rln_conn_state {
 	RLN_CONN_CONNECTING,
@@ -48,11 +55,10 @@ struct rln_segment {
 	struct rln_slot slot;
 	struct rln_list link;             /* ringline_conn.input */
 	struct rln_list held;             /* rln_io.held, while buf may be taken away */
-	struct rln_buf *buf;              /* lent memory the bytes lie in; NULL: in own */
-	void *own;
+	struct rln_buf *buf;              /* the memory the bytes lie in: the backend's, or a block */
 	unsigned char *data;
 	size_t len;
-	size_t room;                      /* bytes of own behind them that are free */
+	size_t room;                      /* bytes of a block behind them that are free */
 	bool lent;                        /* peek has told where the bytes lie */
 };
 
@@ -74,6 +80,12 @@ struct ringline_conn {
 	bool shut_wanted : 1;             /* shutdown_write was called */
 	bool shut_done : 1;
 	bool aborted : 1;
+	bool timed_out : 1;               /* aborted because nothing moved */
+	bool recv_turn : 1;               /* one task receives for a while, whether or not it waits just now (conn-turn.c) */
+	bool recv_by_hand : 1;            /* and reads from the descriptor by itself */
+	bool send_turn : 1;               /* a task writes to it by itself */
+	bool adopted : 1;                 /* its flags are somebody else's too */
+	bool nonblocking : 1;             /* known to be so */
 	int recv_error;                   /* what ended the receiving, 0 or -errno */
 	int send_error;
 
@@ -84,9 +96,11 @@ struct ringline_conn {
 
 	struct rln_list output;           /* rln_send.link */
 	size_t queued;                    /* bytes in output that have not left */
-	struct rln_source writable;       /* tasks that wait until output is empty */
+	struct rln_source writable;       /* tasks that wait until output is empty, or shorter */
 	struct rln_send_batch *batch;     /* scratch of a vectored send; NULL while not needed */
 
+	struct rln_zero_copy *zero_copy;  /* the send under way, if it is one of these */
+	struct rln_conn_extra *extra;     /* what only some connections have; NULL: nothing */
 	uint64_t bytes_received;
 	uint64_t bytes_sent;
 	struct rln_timer linger;          /* how long a graceful close may take */
@@ -110,6 +124,12 @@ int rln_conn_refuse_park(const struct ringline_conn *c, const char *call) rln_co
 static inline bool rln_conn_usable(const struct ringline_conn *c, const struct rln_exec *x)
 {
 	return c && x && rln_slot_live(&c->slot) && c->io == x->io && c->state == RLN_CONN_OPEN;
+}
+
+/* What a call says whose connection has been closed under it. */
+static inline int rln_conn_gone(const struct ringline_conn *c)
+{
+	return c->timed_out ? -ETIMEDOUT : -ECONNABORTED;
 }
 
 /* The guard of public calls. 0 if the calling thread may use an open *c*; -EINVAL, -EPERM, -EBADF. */
@@ -151,8 +171,9 @@ void rln_conn_recv_complete(struct rln_op *op, const struct rln_completion *c);
 void rln_conn_recv_end(struct ringline_conn *c);
 void rln_conn_recv_free(struct ringline_conn *c);
 
-/* Bytes of a send that nobody waits for (conn-send.c). */
-extern const size_t rln_conn_lent_send_size;
+/* Sizes of what conn-send.c keeps in slabs of the worker's. */
+extern const size_t rln_conn_queued_send_size;
+extern const size_t rln_conn_zero_copy_size;
 
 /* Sends the head of the queue, if there is one and nothing is in flight. */
 void rln_conn_send_start(struct ringline_conn *c);
@@ -172,5 +193,8 @@ void rln_conn_close(struct ringline_conn *c);
 
 /* Begins the end at once. */
 void rln_conn_abort(struct ringline_conn *c);
+
+/* The same, because nothing has moved for too long. */
+void rln_conn_time_out(struct ringline_conn *c);
 
 #endif

@@ -143,7 +143,7 @@ static int prepare(struct ringline_connect_options *o, struct rln_addr *a, const
 		r = -EINVAL;
 	if (r == 0)
 		r = rln_addr_parse(a, address);
-	if (r == 0 && io->config.max_connections && io->nopen >= io->config.max_connections)
+	if (r == 0 && rln_io_full(io))
 		r = -EAGAIN;
 	return r;
 }

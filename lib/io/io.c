@@ -3,10 +3,12 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "io/accept.h"
+#include "io/buf.h"
 #include "io/conn.h"
 #include "io/fd.h"
 #include "io/io.h"
 #include "io/listener.h"
+#include "io/pipes.h"
 #include "io/timer.h"
 
 void rln_io_init(struct rln_io *io, struct rln_exec *x, const struct rln_io_config *config)
@@ -14,10 +16,13 @@ void rln_io_init(struct rln_io *io, struct rln_exec *x, const struct rln_io_conf
 	*io = (struct rln_io){ .exec = x, .config = *config };
 	rln_slab_init(&io->conns, sizeof(struct ringline_conn), 64, 0);
 	rln_slab_init(&io->segments, sizeof(struct rln_segment), 64, 0);
-	rln_slab_init(&io->lent_sends, rln_conn_lent_send_size, 64, 0);
+	rln_slab_init(&io->queued_sends, rln_conn_queued_send_size, 64, 0);
+	rln_slab_init(&io->zero_copies, rln_conn_zero_copy_size, 64, 0);
 	rln_list_init(&io->open);
 	rln_list_init(&io->listeners);
 	rln_list_init(&io->held);
+	rln_bufs_init(io);
+	rln_pipes_init(io);
 	rln_fd_init(io);
 	rln_timers_init(io);
 	rln_accept_init(io);
@@ -47,17 +52,22 @@ void rln_io_fini(struct rln_io *io)
 	leaked = rln_slab_fini(&io->conns);
 	if (leaked)
 		rln_log(RLN_LOG_WARNING, "%u connection handles were never dropped", leaked);
+	rln_pipes_fini(io);
+	leaked = rln_bufs_fini(io);
+	if (leaked)
+		rln_log(RLN_LOG_WARNING, "%u buffers were never dropped", leaked);
 	rln_timers_fini(io);
 	rln_fd_fini(io);
 	rln_accept_fini(io);
 	rln_slab_fini(&io->segments);
-	rln_slab_fini(&io->lent_sends);
+	rln_slab_fini(&io->queued_sends);
+	rln_slab_fini(&io->zero_copies);
 	io->exec->io = NULL;
 }
 
 bool rln_io_idle(const struct rln_io *io)
 {
-	return rln_list_empty(&io->open) && rln_list_empty(&io->listeners);
+	return rln_list_empty(&io->open) && rln_list_empty(&io->listeners) && !io->nzero_copy;
 }
 
 static void each_listener(struct rln_io *io, void (*fn)(struct rln_listener *l))

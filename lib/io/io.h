@@ -20,6 +20,9 @@ struct ringline_fd_watch;
 struct rln_io_config {
 	uint32_t max_connections;         /* 0: no limit */
 	uint64_t input_limit;             /* bytes buffered per connection before it stops receiving */
+	uint64_t output_limit;            /* bytes queued per connection from which send_nowait queues no more */
+	uint64_t memory_limit;            /* bytes of blocks (buf.h) from which no more are made, but for what must be */
+	uint64_t zero_copy_min;           /* bytes from which ringline_conn_send_zc() has the kernel not copy; 0: never */
 	uint64_t close_timeout;           /* nanoseconds a graceful close may take */
 };
 
@@ -36,13 +39,23 @@ struct rln_io_stats {
 	_Atomic uint64_t bytes_copied;    /* received bytes moved out of scarce receive buffers */
 	_Atomic uint64_t open;            /* a gauge: connections that hold a descriptor */
 	_Atomic uint64_t throttled;       /* times a connection stopped receiving at its input limit */
+	_Atomic uint64_t timed_out;       /* connections aborted because nothing moved */
+	_Atomic uint64_t rejected;        /* accepted and closed at once, beyond a limit of the listener */
+	_Atomic uint64_t handed_over;     /* accepted for another worker, this one being full */
+	_Atomic uint64_t fds_dropped;     /* received descriptors there was no room for */
+	_Atomic uint64_t bytes_lent;      /* forwarded from receive buffers */
+	_Atomic uint64_t bytes_spliced;   /* forwarded through pipes */
+	_Atomic uint64_t memory;          /* a gauge: bytes in blocks */
 };
 
 struct rln_io {
 	struct rln_exec *exec;
 	struct rln_slab conns;            /* struct ringline_conn */
 	struct rln_slab segments;         /* struct rln_segment */
-	struct rln_slab lent_sends;       /* struct rln_lent_send */
+	struct rln_slab queued_sends;     /* struct rln_queued_send */
+	struct rln_slab zero_copies;      /* struct rln_zero_copy */
+	uint32_t nzero_copy;              /* of these, how many the kernel has */
+	struct rln_slab bufs;             /* struct ringline_buf */
 	struct rln_list open;             /* ringline_conn.link: connections that hold a descriptor */
 	struct rln_list listeners;        /* rln_listener.link */
 	struct rln_list held;             /* rln_segment.held: unread bytes in the backend's buffers */
@@ -53,6 +66,8 @@ struct rln_io {
 	struct rln_slab watches;          /* struct ringline_fd_watch */
 	struct ringline_fd_watch **watch_by_fd;
 	uint32_t nwatch_by_fd;
+	struct rln_list pipes;            /* rln_pipe.link: empty ones, for the next that needs one */
+	uint32_t npipes;
 	int probe_fd;                     /* an epoll descriptor that tells what can be polled; -1: not needed yet */
 	uint32_t nopen;
 	struct rln_io_config config;
@@ -72,6 +87,12 @@ void rln_io_abort_all(struct rln_io *io);
 
 /* A descriptor was given back: listeners that paused at a limit may go on. */
 void rln_io_descriptor_freed(struct rln_io *io);
+
+/* At the limit of connections? */
+static inline bool rln_io_full(const struct rln_io *io)
+{
+	return io->config.max_connections && io->nopen >= io->config.max_connections;
+}
 
 static inline struct rln_io *rln_io_current(void)
 {

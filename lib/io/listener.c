@@ -74,16 +74,11 @@ static void serve(struct rln_listener *l, int fd)
 	rln_conn_abort(c);
 }
 
-static bool full(const struct rln_io *io)
-{
-	return io->config.max_connections && io->nopen >= io->config.max_connections;
-}
-
 /* Accepting */
 
 static bool has_room(const struct rln_listener *l)
 {
-	return !full(l->io) && !(l->taker && rln_ring_full(&l->waiting));
+	return !rln_io_full(l->io) && !(l->taker && rln_ring_full(&l->waiting));
 }
 
 static void arm(struct rln_listener *l)
@@ -108,7 +103,7 @@ static void accepted(struct rln_listener *l, int fd)
 	l->backoff = BACKOFF_MIN;
 	if (l->state == RLN_LISTENER_CLOSING)
 		close(fd);
-	else if (!l->taker && !full(l->io))
+	else if (!l->taker && !rln_io_full(l->io))
 		serve(l, fd);
 	else if (!rln_ring_push(&l->waiting, &fd))
 		refuse(l->io, fd);
@@ -178,7 +173,7 @@ void rln_listener_resume(struct rln_listener *l)
 	if (l->state == RLN_LISTENER_CLOSING)
 		return;
 	rln_timer_cancel(l->io->exec, &l->timer);
-	while (!l->taker && !full(l->io) && rln_ring_pop(&l->waiting, &fd))
+	while (!l->taker && !rln_io_full(l->io) && rln_ring_pop(&l->waiting, &fd))
 		serve(l, fd);
 	if (l->taker && rln_listener_waiting(l))
 		rln_accept_notify(l->taker);
@@ -188,7 +183,7 @@ void rln_listener_resume(struct rln_listener *l)
 
 uint32_t rln_listener_waiting(const struct rln_listener *l)
 {
-	return full(l->io) ? 0 : rln_ring_len(&l->waiting);
+	return rln_io_full(l->io) ? 0 : rln_ring_len(&l->waiting);
 }
 
 struct ringline_conn *rln_listener_take(struct rln_listener *l)
@@ -196,7 +191,7 @@ struct ringline_conn *rln_listener_take(struct rln_listener *l)
 	struct ringline_conn *c = NULL;
 	int fd;
 
-	while (!c && !full(l->io) && rln_ring_pop(&l->waiting, &fd)) {
+	while (!c && !rln_io_full(l->io) && rln_ring_pop(&l->waiting, &fd)) {
 		c = rln_conn_new(l->io, fd, l->family, RLN_CONN_OPEN);
 		if (!c)
 			refuse(l->io, fd);

@@ -6,25 +6,44 @@ io_sources = \
 	lib/io/accept.h \
 	lib/io/addr.c \
 	lib/io/addr.h \
+	lib/io/adopt.c \
 	lib/io/bind.c \
 	lib/io/bind.h \
+	lib/io/buf.c \
+	lib/io/buf.h \
 	lib/io/clock.c \
 	lib/io/clock.h \
 	lib/io/conn-close.c \
+	lib/io/conn-extra.c \
+	lib/io/conn-extra.h \
+	lib/io/conn-fds.c \
+	lib/io/conn-fds.h \
+	lib/io/conn-option.c \
 	lib/io/conn-peek.c \
+	lib/io/conn-peer.c \
+	lib/io/conn-queue.c \
 	lib/io/conn-recv.c \
 	lib/io/conn-recv.h \
 	lib/io/conn-select.c \
 	lib/io/conn-send.c \
+	lib/io/conn-send.h \
+	lib/io/conn-turn.c \
+	lib/io/conn-turn.h \
 	lib/io/conn.c \
 	lib/io/conn.h \
 	lib/io/connect.c \
+	lib/io/crowd.c \
+	lib/io/crowd.h \
 	lib/io/fd.c \
 	lib/io/fd.h \
+	lib/io/forward.c \
 	lib/io/io.c \
 	lib/io/io.h \
 	lib/io/listener.c \
 	lib/io/listener.h \
+	lib/io/pipes.c \
+	lib/io/pipes.h \
+	lib/io/sendfile.c \
 	lib/io/timer.c \
 	lib/io/timer.h \
 	lib/io/transport-plain.c \

@@ -18,6 +18,8 @@
 #define DEFAULT_OPERATIONS   65536u
 #define DEFAULT_INBOX        65536u
 #define DEFAULT_INPUT_LIMIT  (UINT64_C(1) << 20)
+#define DEFAULT_OUTPUT_LIMIT (UINT64_C(256) << 10)
+#define DEFAULT_MEMORY_LIMIT (UINT64_C(1) << 30)
 #define DEFAULT_DRAIN        (10 * RLN_NSEC_PER_SEC)
 #define MAX_JOBS             4096u
 #define DEFAULT_DNS_JOBS     8u
@@ -84,6 +86,9 @@ static void fill(struct rln_config *ret, const struct ringline_config *c)
 		.io = {
 			.max_connections = c->max_connections,
 			.input_limit = or_default(c->input_limit, DEFAULT_INPUT_LIMIT),
+			.output_limit = or_default(c->output_limit, DEFAULT_OUTPUT_LIMIT),
+			.memory_limit = or_default(c->memory_limit, DEFAULT_MEMORY_LIMIT),
+			.zero_copy_min = c->zero_copy_min,
 			.close_timeout = or_default(c->close_timeout, DEFAULT_CLOSE),
 		},
 	};

@@ -18,6 +18,7 @@
 #include "backend/registry.h"
 #include "base/fault.h"
 #include "base/log.h"
+#include "base/sigpipe.h"
 #include "base/mem.h"
 #include "core/task.h"
 #include "core/waker.h"
@@ -297,6 +298,7 @@ static void *worker_main(void *arg)
 	struct ringline_runtime *rt = w->rt;
 	int r;
 
+	rln_sigpipe_blocked();
 	name_thread(w);
 	pin(w);
 	r = rln_worker_open(w);

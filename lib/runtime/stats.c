@@ -54,6 +54,13 @@ static void read_io(struct ringline_worker_stats *out, const struct rln_io_stats
 	out->bytes_sent = rln_stat_get(&s->bytes_sent);
 	out->bytes_copied = rln_stat_get(&s->bytes_copied);
 	out->throttled = rln_stat_get(&s->throttled);
+	out->timed_out = rln_stat_get(&s->timed_out);
+	out->rejected = rln_stat_get(&s->rejected);
+	out->handed_over = rln_stat_get(&s->handed_over);
+	out->fds_dropped = rln_stat_get(&s->fds_dropped);
+	out->bytes_lent = rln_stat_get(&s->bytes_lent);
+	out->bytes_spliced = rln_stat_get(&s->bytes_spliced);
+	out->memory = rln_stat_get(&s->memory);
 }
 
 static void read_backend(struct ringline_worker_stats *out, const struct rln_backend_stats *s)
@@ -66,6 +73,8 @@ static void read_backend(struct ringline_worker_stats *out, const struct rln_bac
 	out->rearmed = rln_stat_get(&s->rearms);
 	out->receive_buffers = rln_stat_get(&s->bufs_total);
 	out->receive_buffers_free = rln_stat_get(&s->bufs_free);
+	out->zero_copy_sends = rln_stat_get(&s->zero_copies);
+	out->zero_copy_copied = rln_stat_get(&s->zero_copy_fails);
 	out->unknown_completions = rln_stat_get(&s->unknown);
 }
 

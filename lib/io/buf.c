@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: MIT */
+/* Blocks and the handles on them; buf.h tells the idea. */
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "io/buf.h"
+
+struct block {
+	struct rln_buf buf;
+	size_t size;
+};
+
+static void block_free(struct rln_buf *buf)
+{
+	struct block *b = rln_container_of(buf, struct block, buf);
+	struct rln_io *io = buf->home;
+
+	rln_stat_add(&io->stats.memory, -(uint64_t)b->size);
+	rln_mem_free(b);
+}
+
+struct rln_buf *rln_block_new(struct rln_io *io, size_t size)
+{
+	struct block *b = size <= SIZE_MAX / 2 ? rln_mem_alloc(sizeof(*b) + size) : NULL;
+
+	if (!b)
+		return NULL;
+	b->buf = (struct rln_buf){ .mem = (unsigned char *)(b + 1), .refs = 1, .release = block_free, .home = io };
+	b->size = size;
+	rln_stat_add(&io->stats.memory, size);
+	return &b->buf;
+}
+
+/* Handles */
+
+struct ringline_buf *rln_buf_handle_new(struct rln_io *io, struct rln_buf *buf, const void *data, size_t len)
+{
+	struct ringline_buf *b = rln_slab_alloc(&io->bufs);
+
+	if (!b)
+		return NULL;
+	b->io = io;
+	b->buf = buf;
+	b->data = data;
+	b->len = len;
+	b->refs = 1;
+	return b;
+}
+
+int rln_buf_handle_check(const struct ringline_buf *b, const char *call)
+{
+	if (!b)
+		return -EINVAL;
+	if (!rln_exec_get(call))
+		return -EPERM;
+	return rln_exec_check_handle(&rln_io_current()->bufs, &b->slot, call);
+}
+
+int ringline_buf_new(struct ringline_buf **ret, const void *data, size_t len)
+{
+	struct rln_exec *x = rln_exec_get(__func__);
+	struct rln_buf *block;
+
+	if (!ret || !data || !len || len > SSIZE_MAX)
+		return -EINVAL;
+	if (!x)
+		return -EPERM;
+	if (rln_blocks_full(x->io))
+		return -ENOBUFS;
+	block = rln_block_new(x->io, len);
+	if (!block)
+		return -ENOMEM;
+	memcpy(block->mem, data, len);
+	*ret = rln_buf_handle_new(x->io, block, block->mem, len);
+	if (*ret)
+		return 0;
+	rln_buf_unref(block);
+	return -ENOMEM;
+}
+
+int ringline_buf_slice(struct ringline_buf **ret, struct ringline_buf *buf, size_t offset, size_t len)
+{
+	int r = rln_buf_handle_check(buf, __func__);
+
+	if (r < 0)
+		return r;
+	if (!ret || !len || offset > buf->len || len > buf->len - offset)
+		return -EINVAL;
+	*ret = rln_buf_handle_new(buf->io, buf->buf, buf->data + offset, len);
+	if (!*ret)
+		return -ENOMEM;
+	rln_buf_ref(buf->buf);
+	return 0;
+}
+
+const void *ringline_buf_data(const struct ringline_buf *buf)
+{
+	return rln_buf_handle_check(buf, __func__) == 0 ? buf->data : NULL;
+}
+
+size_t ringline_buf_size(const struct ringline_buf *buf)
+{
+	return rln_buf_handle_check(buf, __func__) == 0 ? buf->len : 0;
+}
+
+struct ringline_buf *ringline_buf_ref(struct ringline_buf *buf)
+{
+	if (rln_buf_handle_check(buf, __func__) < 0)
+		return NULL;
+	buf->refs++;
+	return buf;
+}
+
+int ringline_buf_unref(struct ringline_buf *buf)
+{
+	int r = buf ? rln_buf_handle_check(buf, __func__) : 0;
+
+	if (r < 0 || !buf || --buf->refs)
+		return r;
+	rln_buf_unref(buf->buf);
+	rln_slab_free(&buf->io->bufs, buf);
+	return 0;
+}
+
+/* The worker */
+
+void rln_bufs_init(struct rln_io *io)
+{
+	rln_slab_init(&io->bufs, sizeof(struct ringline_buf), 64, 0);
+}
+
+uint32_t rln_bufs_fini(struct rln_io *io)
+{
+	struct ringline_buf *b;
+	uint32_t i;
+
+	for (i = 0; (b = rln_slab_at(&io->bufs, i)); i++)
+		if (rln_slot_live(&b->slot))
+			rln_buf_unref(b->buf);
+	return rln_slab_fini(&io->bufs);
+}
