@@ -202,7 +202,11 @@ conformance_programs = \
 	tests/conformance/test-fd \
 	tests/conformance/test-select \
 	tests/conformance/test-timer \
+	tests/conformance/test-adopt \
+	tests/conformance/test-connect \
+	tests/conformance/test-forward \
 	tests/conformance/test-peek \
+	tests/conformance/test-send \
 	tests/conformance/test-stream \
 	$(NULL)
 
@@ -224,6 +228,14 @@ tests_conformance_test_select_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
 tests_conformance_test_select_LDADD = $(CONFORMANCE_LIBS)
 tests_conformance_test_timer_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
 tests_conformance_test_timer_LDADD = $(CONFORMANCE_LIBS)
+tests_conformance_test_adopt_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
+tests_conformance_test_adopt_LDADD = $(CONFORMANCE_LIBS)
+tests_conformance_test_connect_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
+tests_conformance_test_connect_LDADD = $(CONFORMANCE_LIBS)
+tests_conformance_test_forward_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
+tests_conformance_test_forward_LDADD = $(CONFORMANCE_LIBS)
+tests_conformance_test_send_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
+tests_conformance_test_send_LDADD = $(CONFORMANCE_LIBS)
 tests_conformance_test_peek_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
 tests_conformance_test_peek_LDADD = $(CONFORMANCE_LIBS)
 tests_conformance_test_stream_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)

@@ -328,10 +328,12 @@ void rln_conn_recv_free(struct ringline_conn *c)
 static int park(struct ringline_conn *c, struct rln_reader *r, struct ringline_task *t)
 {
 	struct rln_parker p;
+	struct rln_wait sink;
 	int cut;
 
 	rln_parker_init(&p, t);
 	rln_wait_arm(&r->wait, &p, &c->reader);
+	rln_wait_arm(&sink, &p, r->sink ? &r->sink->writable : NULL);
 	rln_conn_recv_arm(c);
 	cut = rln_conn_park(c, &p, &r->wait, RLN_LIMIT_READ);
 	if (cut && rln_op_inflight(&c->recv) && c->recv.opcode == RLN_OP_RECV) {
@@ -339,6 +341,7 @@ static int park(struct ringline_conn *c, struct rln_reader *r, struct ringline_t
 		rln_park_shielded(&p);
 	}
 	rln_wait_disarm(&r->wait);
+	rln_wait_disarm(&sink);
 	return cut;
 }
 

@@ -12,6 +12,7 @@ struct rln_reader {
 	size_t want;
 	size_t min;                       /* it is satisfied with this many */
 	size_t got;
+	struct ringline_conn *sink;       /* it stops waiting when this one closes; NULL: none */
 };
 
 /*

@@ -24,22 +24,31 @@ bool rln_conn_by_hand(struct ringline_conn *c)
 	return c->nonblocking;
 }
 
-/* Waits for the end of an operation whose completion fires *s*. A cut cancels it, and is returned when it has ended. */
-static int await(struct ringline_conn *c, struct rln_op *op, struct rln_source *s, struct ringline_task *t,
-                 enum rln_conn_limit limit)
+/*
+ * Waits for the end of an operation whose completion fires *s*. A cut cancels it, and so does the close of *sink*, if there is
+ * one; the cut is returned when it has ended.
+ */
+static int await(struct ringline_conn *c, struct rln_op *op, struct rln_source *s, const struct rln_recv_turn *turn,
+                 struct ringline_task *t, enum rln_conn_limit limit)
 {
+	struct ringline_conn *sink = turn ? turn->sink : NULL;
 	struct rln_parker p;
+	struct rln_wait other;
 	struct rln_wait w;
 	int cut = 0;
 
 	while (rln_op_inflight(op)) {
 		rln_parker_init(&p, t);
 		rln_wait_arm(&w, &p, s);
+		rln_wait_arm(&other, &p, sink ? &sink->writable : NULL);
 		if (cut)
 			rln_park_shielded(&p);
 		else
 			cut = rln_conn_park(c, &p, &w, limit);
 		rln_wait_disarm(&w);
+		rln_wait_disarm(&other);
+		if (!cut && sink && sink->state != RLN_CONN_OPEN)
+			cut = rln_conn_gone(sink);
 		if (cut)
 			rln_op_cancel(op);
 	}
@@ -116,7 +125,7 @@ static int run_send(struct rln_send_turn *turn, enum rln_opcode opcode, const vo
 	op->flags = opcode == RLN_OP_SEND && rln_exec_may_inline(c->io->exec) ? RLN_OPF_INLINE : 0;
 	if (!c->transport->submit(c, op))
 		op->arg = op->progress;
-	r = await(c, op, &c->writable, turn->task, RLN_LIMIT_WRITE);
+	r = await(c, op, &c->writable, NULL, turn->task, RLN_LIMIT_WRITE);
 	return outcome(c, r);
 }
 
@@ -153,12 +162,14 @@ int rln_send_turn_wait(struct rln_send_turn *turn)
 
 /* Receiving */
 
-int rln_recv_turn_begin(struct rln_recv_turn *turn, struct ringline_conn *c, struct ringline_task *t)
+int rln_recv_turn_begin(struct rln_recv_turn *turn, struct ringline_conn *c, struct ringline_conn *sink,
+                        struct ringline_task *t)
 {
 	if (rln_conn_read_busy(c))
 		return -EBUSY;
 	turn->conn = c;
 	turn->task = t;
+	turn->sink = sink;
 	c->recv_turn = true;
 	rln_conn_enter(c);
 	return 0;
@@ -183,7 +194,7 @@ int rln_recv_turn_by_hand(struct rln_recv_turn *turn)
 
 	c->recv_by_hand = true;
 	c->transport->cancel(c, &c->recv);
-	r = await(c, &c->recv, &c->readable, turn->task, RLN_LIMIT_READ);
+	r = await(c, &c->recv, &c->readable, turn, turn->task, RLN_LIMIT_READ);
 	return outcome(c, r);
 }
 
@@ -200,6 +211,6 @@ int rln_recv_turn_wait(struct rln_recv_turn *turn)
 	c->recv.opcode = RLN_OP_READABLE;
 	c->recv.flags = 0;
 	c->transport->submit(c, &c->recv);
-	r = await(c, &c->recv, &c->readable, turn->task, RLN_LIMIT_READ);
+	r = await(c, &c->recv, &c->readable, turn, turn->task, RLN_LIMIT_READ);
 	return outcome(c, r);
 }

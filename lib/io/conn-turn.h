@@ -33,10 +33,12 @@ int rln_send_turn_wait(struct rln_send_turn *turn) rln_must_check;
 struct rln_recv_turn {
 	struct ringline_conn *conn;
 	struct ringline_task *task;
+	struct ringline_conn *sink;       /* waiting ends when this one closes */
 };
 
 /* 0; -EBUSY: another task receives. */
-int rln_recv_turn_begin(struct rln_recv_turn *turn, struct ringline_conn *c, struct ringline_task *t) rln_must_check;
+int rln_recv_turn_begin(struct rln_recv_turn *turn, struct ringline_conn *c, struct ringline_conn *sink,
+                        struct ringline_task *t) rln_must_check;
 void rln_recv_turn_end(struct rln_recv_turn *turn);
 
 /* The library's own receiving stops, and begins again. What it still had under way may be buffered when this returns. */

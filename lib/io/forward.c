@@ -8,8 +8,8 @@
  *   lending   what was received is sent from where it lies: one copy in, one copy out, but few system calls
  *   splicing  pages go from socket to pipe to socket, uncopied, at two system calls a time (splice(2))
  *
- * Which pays depends on how much comes at a time, so that decides: a large piece begins the splicing, a few small ones in a
- * row end it. A pipe is borrowed from the worker while there are bytes to move, not while the task waits for some. When the
+ * Which pays depends on how much comes at a time, so that decides: a large piece begins the splicing, or some middling ones in
+ * a row; some small ones in a row end it. A pipe is borrowed from the worker while there are bytes to move, not while the task waits for some. When the
  * task is cut with bytes in the pipe, they go back to the front of what can be received.
  */
 #include <errno.h>
@@ -24,9 +24,9 @@
 #include "io/pipes.h"
 #include "ringline/conn.h"
 
-#define LARGE         (32u * 1024)        /* a piece from which splicing pays */
-#define SMALL         (8u * 1024)         /* one up to which it does not */
-#define SMALL_IN_ROW  8u
+#define LARGE         (32u * 1024)        /* a piece from which splicing pays at once */
+#define SMALL         4096u               /* one below which it does not */
+#define IN_ROW        8u                  /* so many that are not small begin it, so many that are end it */
 #define SPLICE_MAX    (256u * 1024)
 #define BYTES_PER_GO  (512u * 1024)       /* then the other tasks have their turn */
 
@@ -37,6 +37,7 @@ struct forwarding {
 	uint64_t moved;
 	uint64_t in_go;
 	uint32_t small;                   /* small pieces in a row */
+	uint32_t large;                   /* or others */
 	struct rln_pipe *pipe;            /* while there are bytes to move */
 	size_t in_pipe;
 };
@@ -87,17 +88,28 @@ static int lend_one(struct forwarding *f)
 	return take_a_break(f, n);
 }
 
-/* Receives and sends until it is over (0), or a large piece came (1). */
+/* What was received: does it come in such pieces that splicing pays? */
+static bool would_splice(struct forwarding *f)
+{
+	size_t n = f->from.conn->buffered;
+
+	f->large = n < SMALL ? 0 : f->large + 1;
+	return (n >= LARGE || f->large >= IN_ROW) && f->left >= LARGE;
+}
+
+/* Receives and sends until it is over (0), or splicing pays (1). */
 static int lend_all(struct forwarding *f)
 {
 	struct ringline_conn *c = f->from.conn;
 	int r = 0;
 
 	while (r == 0 && !over(f)) {
-		struct rln_reader reader = { .min = 1 };
+		struct rln_reader reader = { .min = 1, .sink = f->to.conn };
 
 		r = rln_conn_receive_in_turn(c, &reader, f->from.task);
-		if (r == 0 && c->buffered >= LARGE && f->left >= LARGE)
+		if (r == 0 && f->to.conn->state != RLN_CONN_OPEN)
+			r = rln_conn_gone(f->to.conn);
+		if (r == 0 && would_splice(f))
 			return 1;
 		if (r == 0 && c->buffered)
 			r = lend_one(f);
@@ -216,7 +228,8 @@ static int splice_all(struct forwarding *f)
 	int r = 0;
 
 	f->small = 0;
-	while (r == 0 && !over(f) && f->small < SMALL_IN_ROW && have_pipe(f)) {
+	f->large = 0;
+	while (r == 0 && !over(f) && f->small < IN_ROW && have_pipe(f)) {
 		size_t n;
 
 		r = fill_pipe(f);
@@ -263,7 +276,7 @@ static int forward(struct forwarding *f)
 
 static int with_turns(struct forwarding *f, struct ringline_conn *from, struct ringline_conn *to, struct ringline_task *t)
 {
-	int r = rln_recv_turn_begin(&f->from, from, t);
+	int r = rln_recv_turn_begin(&f->from, from, to, t);
 
 	if (r < 0)
 		return r;

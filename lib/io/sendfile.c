@@ -99,7 +99,10 @@ static ssize_t call_sendfile(struct ringline_conn *c, struct part *p)
 	return n < 0 ? -errno : n;
 }
 
-/* Sends a part that is in the cache. 0; -EINVAL: not this way, and nothing was sent; another -errno. */
+/*
+ * Sends a part that is in the cache. 0; -EINVAL: not this way; another -errno, which may be the file's: a socket that is broken
+ * tells the next one too.
+ */
 static int send_cached(struct rln_send_turn *turn, struct part *p)
 {
 	while (p->len) {
@@ -110,8 +113,6 @@ static int send_cached(struct rln_send_turn *turn, struct part *p)
 			r = rln_send_turn_wait(turn);
 		else if (n > 0)
 			rln_conn_count_sent(turn->conn, (size_t)n);
-		else if (n != -EINVAL && n != -ENOSYS && n < 0)
-			turn->conn->send_error = (int)n;
 		if (r < 0)
 			return r;
 		p->len -= n > 0 ? (size_t)n : 0;
