@@ -202,6 +202,7 @@ conformance_programs = \
 	tests/conformance/test-fd \
 	tests/conformance/test-select \
 	tests/conformance/test-timer \
+	tests/conformance/test-accept \
 	tests/conformance/test-adopt \
 	tests/conformance/test-connect \
 	tests/conformance/test-forward \
@@ -228,6 +229,8 @@ tests_conformance_test_select_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
 tests_conformance_test_select_LDADD = $(CONFORMANCE_LIBS)
 tests_conformance_test_timer_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
 tests_conformance_test_timer_LDADD = $(CONFORMANCE_LIBS)
+tests_conformance_test_accept_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
+tests_conformance_test_accept_LDADD = $(CONFORMANCE_LIBS)
 tests_conformance_test_adopt_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
 tests_conformance_test_adopt_LDADD = $(CONFORMANCE_LIBS)
 tests_conformance_test_connect_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)

@@ -102,16 +102,42 @@ int ringline_runtime_new(struct ringline_runtime **ret, const struct ringline_co
  * Binds an address on all workers; from the start on each accepted connection gets a task that runs serve(conn, arg) and
  * is closed when that returns (unless it was kept). Address forms as in ringline_connect(); TCP port 0 takes a free port.
  * TCP sockets are one per worker (SO_REUSEPORT), unix sockets are shared. A unix socket file nobody listens on any more
- * is replaced; the file is removed when the listener closes. bound, if not NULL, points at room for
- * RINGLINE_ADDRESS_SIZE bytes and receives the address with the real port. Before the start only; any thread.
+ * is replaced, any other file is not; the file is removed when the listener closes. bound, if not NULL, points at room for
+ * RINGLINE_ADDRESS_SIZE bytes and receives the address with the real port.
+ *
+ * "fd:N" adopts a listening socket, "systemd:NAME" those that a service manager has passed under that name
+ * (sd_listen_fds(3)); the workers share such a socket, it is made non-blocking, and the library closes it in the end.
+ *
+ * A worker at its limit of connections hands what it accepts over to one that has room; when all are full they stop
+ * accepting. Any thread, before the start and while the runtime runs.
  *
  * Returns 0; -EINVAL, -ENAMETOOLONG (address), -E2BIG (unknown options), -EADDRINUSE (somebody listens there),
- * -EADDRNOTAVAIL, -EACCES, -ENOENT (directory of a unix socket), -EMFILE, -ENFILE, -ENOMEM, -EBUSY (started already).
+ * -EADDRNOTAVAIL, -EACCES, -EPERM (owner of the socket file), -ENOENT (directory of a unix socket, or no socket of that name
+ * was passed), -EBADF, -ENOTSOCK, -EMFILE, -ENFILE, -ENOMEM, -EBUSY (just starting), -ESHUTDOWN.
  * Since: 0.1
  */
 int ringline_runtime_listen(struct ringline_runtime *rt, char *bound, const char *address,
                             void (*serve)(struct ringline_conn *conn, void *arg), void *arg,
                             const struct ringline_listen_options *options) RINGLINE_MUST_CHECK;
+
+/*
+ * Stops listening on an address, as ringline_runtime_listen() wrote it to bound, and removes the socket file. Connections
+ * stay. Any thread; what is under way on the workers is accepted yet.
+ *
+ * Returns 0; -ENOENT (not listened on), -EINVAL, -ENOMEM, -EBUSY (just starting), -ESHUTDOWN.
+ * Since: 0.1
+ */
+int ringline_runtime_unlisten(struct ringline_runtime *rt, const char *bound);
+
+/*
+ * Stops accepting on such an address, and begins again; connections wait in the kernel's backlog meanwhile. Any thread, while
+ * the runtime runs.
+ *
+ * Returns as ringline_runtime_unlisten(); -ENOTCONN (not started).
+ * Since: 0.1
+ */
+int ringline_runtime_listen_pause(struct ringline_runtime *rt, const char *bound);
+int ringline_runtime_listen_resume(struct ringline_runtime *rt, const char *bound);
 
 /*
  * Has every worker run fn(arg) as a task when it starts. If one of them returns an error, the runtime shuts down and

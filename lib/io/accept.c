@@ -9,6 +9,8 @@
 #include "core/task.h"
 #include "io/accept.h"
 #include "io/conn.h"
+#include "io/crowd.h"
+#include "io/inherit.h"
 #include "io/listener.h"
 
 void rln_accept_notify(struct ringline_listener *l)
@@ -25,43 +27,95 @@ void rln_accept_closed(struct ringline_listener *l)
 
 /* Opening */
 
+#define KNOWN_FLAGS (RINGLINE_LISTEN_SHARE_PORT | RINGLINE_LISTEN_V6ONLY | RINGLINE_LISTEN_DELAY | \
+                     RINGLINE_LISTEN_KEEPALIVE | RINGLINE_LISTEN_MODE | RINGLINE_LISTEN_OWNER)
+
 int rln_listen_read_options(struct ringline_listen_options *o, const struct ringline_listen_options *options)
 {
 	int r = rln_sized_in(o, sizeof(*o), options);
 
-	return r == 0 && (o->flags & ~RINGLINE_LISTEN_SHARE_PORT || o->backlog > INT32_MAX) ? -EINVAL : r;
+	if (r < 0)
+		return r;
+	if (o->flags & ~KNOWN_FLAGS || o->reserved || o->backlog > INT32_MAX || o->fastopen > INT32_MAX || o->mode > 0777)
+		return -EINVAL;
+	if (!o->backlog)
+		o->backlog = RLN_BACKLOG_DEFAULT;
+	return 0;
+}
+
+int rln_listen_new_crowd(struct rln_crowd **ret, const struct ringline_listen_options *o)
+{
+	*ret = NULL;
+	if (!o->max_connections && !o->max_per_source)
+		return 0;
+	*ret = rln_crowd_new(o->max_connections, o->max_per_source);
+	return *ret ? 0 : -ENOMEM;
 }
 
 static int bind_to(struct ringline_listener *l, const struct ringline_listen_options *o)
 {
+	int fd;
+
 	l->path.owned = false;
 	if (rln_addr_family(&l->addr) == AF_UNIX)
-		return rln_bind_unix(&l->addr, &l->path);
-	return rln_bind_tcp(&l->addr, o->flags & RINGLINE_LISTEN_SHARE_PORT);
+		fd = rln_bind_unix(&l->addr, &l->path, o);
+	else
+		fd = rln_bind_tcp(&l->addr, o->flags & RINGLINE_LISTEN_SHARE_PORT, o);
+	if (fd >= 0) {
+		int r = rln_bind_listen(fd, (int)o->backlog);
+
+		if (r == 0)
+			return fd;
+		close(fd);
+		rln_socket_path_remove(&l->path, &l->addr);
+		return r;
+	}
+	return fd;
+}
+
+/* A listening descriptor of the address. */
+static int open_descriptor(struct ringline_listener *l, const char *address, const struct ringline_listen_options *o)
+{
+	int fds[RLN_INHERIT_MAX];
+	int n;
+
+	l->path.owned = false;
+	if (!rln_inherit_is(address)) {
+		n = rln_addr_parse(&l->addr, address);
+		return n < 0 ? n : bind_to(l, o);
+	}
+	n = rln_inherit(fds, address);
+	if (n < 0)
+		return n;
+	return n == 1 ? fds[0] : -ENOTUNIQ;
 }
 
 static int go_live(struct ringline_listener *l, int fd, const struct ringline_listen_options *o)
 {
-	int r = rln_bind_listen(fd, o->backlog ? (int)o->backlog : RLN_BACKLOG_DEFAULT);
+	struct rln_listener_how how = { .taker = l, .budget = o->accept_budget };
+	int r = rln_inherit_address(fd, &l->addr);
 
-	l->addr.len = sizeof(l->addr.sa);
-	if (r == 0 && getsockname(fd, (struct sockaddr *)&l->addr.sa, &l->addr.len) < 0)
-		r = -errno;
 	if (r == 0)
-		r = rln_listener_open(l->io, fd, &(struct rln_listener_how){ .family = rln_addr_family(&l->addr), .taker = l });
+		r = rln_listen_new_crowd(&how.crowd, o);
+	if (r < 0)
+		return r;
+	how.family = rln_addr_family(&l->addr);
+	r = rln_listener_open(l->io, fd, &how);
+	rln_crowd_unref(how.crowd);
 	return r;
 }
 
-static int open_listener(struct ringline_listener *l, const struct ringline_listen_options *o)
+static int open_listener(struct ringline_listener *l, const char *address, const struct ringline_listen_options *o)
 {
-	int fd = bind_to(l, o);
+	int fd = open_descriptor(l, address, o);
 	int r;
 
 	if (fd < 0)
 		return fd;
 	r = go_live(l, fd, o);
 	if (r < 0) {
-		close(fd);
+		if (!rln_inherit_is(address))
+			close(fd);
 		rln_socket_path_remove(&l->path, &l->addr);
 	}
 	return r;
@@ -73,23 +127,19 @@ int ringline_listener_open(struct ringline_listener **ret, char *bound, const ch
 	struct rln_exec *x = rln_exec_get(__func__);
 	struct ringline_listen_options o;
 	struct ringline_listener *l;
-	struct rln_addr a;
 	int r;
 
 	if (!x)
 		return -EPERM;
 	r = ret ? rln_listen_read_options(&o, options) : -EINVAL;
-	if (r == 0)
-		r = rln_addr_parse(&a, address);
 	if (r < 0)
 		return r;
 	l = rln_slab_alloc(&x->io->takers);
 	if (!l)
 		return -ENOMEM;
 	l->io = x->io;
-	l->addr = a;
 	rln_source_init(&l->acceptors);
-	r = open_listener(l, &o);
+	r = open_listener(l, address, &o);
 	if (r < 0) {
 		rln_slab_free(&x->io->takers, l);
 		return r;
@@ -152,6 +202,28 @@ int ringline_listener_accept(struct ringline_listener *listener, struct ringline
 	if (!ret)
 		return -EINVAL;
 	return t->scope->reason ? t->scope->reason : wait_and_take(listener, ret);
+}
+
+static int with_listener(struct ringline_listener *l, void (*fn)(struct rln_listener *l), const char *call)
+{
+	int r = check(l, call);
+
+	if (r < 0)
+		return r;
+	if (!l->listener)
+		return -EBADF;
+	fn(l->listener);
+	return 0;
+}
+
+int ringline_listener_pause(struct ringline_listener *listener)
+{
+	return with_listener(listener, rln_listener_pause, __func__);
+}
+
+int ringline_listener_resume(struct ringline_listener *listener)
+{
+	return with_listener(listener, rln_listener_unpause, __func__);
 }
 
 int ringline_listener_close(struct ringline_listener *listener)

@@ -13,6 +13,7 @@
 #include "io/io.h"
 #include "ringline/listener.h"
 
+struct rln_crowd;
 struct rln_listener;
 
 struct ringline_listener {
@@ -24,8 +25,11 @@ struct ringline_listener {
 	struct rln_source acceptors;
 };
 
-/* 0, -EINVAL, -E2BIG. */
+/* With the defaults filled in. 0, -EINVAL, -E2BIG. */
 int rln_listen_read_options(struct ringline_listen_options *o, const struct ringline_listen_options *options);
+
+/* What counts the connections, if they are to be counted. 0 or -ENOMEM. */
+int rln_listen_new_crowd(struct rln_crowd **ret, const struct ringline_listen_options *o) rln_must_check;
 
 void rln_accept_init(struct rln_io *io);
 void rln_accept_fini(struct rln_io *io);

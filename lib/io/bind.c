@@ -51,7 +51,30 @@ int rln_bind_listen(int fd, int backlog)
 	return listen(fd, backlog) < 0 ? -errno : 0;
 }
 
-int rln_bind_tcp(const struct rln_addr *a, bool share)
+static int set_number(int fd, int level, int option, uint32_t value)
+{
+	int number = (int)value;
+
+	return setsockopt(fd, level, option, &number, sizeof(number)) < 0 ? -errno : 0;
+}
+
+/* What the accepted sockets inherit, and what the listening one does itself. */
+static int set_listening_options(int fd, const struct rln_addr *a, const struct ringline_listen_options *o)
+{
+	int r = 0;
+
+	if (!(o->flags & RINGLINE_LISTEN_DELAY))
+		r = set_option(fd, IPPROTO_TCP, TCP_NODELAY);
+	if (r == 0 && o->flags & RINGLINE_LISTEN_KEEPALIVE)
+		r = set_option(fd, SOL_SOCKET, SO_KEEPALIVE);
+	if (r == 0 && o->flags & RINGLINE_LISTEN_V6ONLY && rln_addr_family(a) == AF_INET6)
+		r = set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY);
+	if (r == 0 && o->fastopen)
+		r = set_number(fd, IPPROTO_TCP, TCP_FASTOPEN, o->fastopen);
+	return r;
+}
+
+int rln_bind_tcp(const struct rln_addr *a, bool share, const struct ringline_listen_options *o)
 {
 	int fd = open_socket(rln_addr_family(a));
 	int r;
@@ -62,7 +85,7 @@ int rln_bind_tcp(const struct rln_addr *a, bool share)
 	if (r == 0 && share)
 		r = set_option(fd, SOL_SOCKET, SO_REUSEPORT);
 	if (r == 0)
-		r = set_option(fd, IPPROTO_TCP, TCP_NODELAY);
+		r = set_listening_options(fd, a, o);
 	if (r == 0)
 		r = bind_to(fd, a);
 	if (r == 0)
@@ -71,9 +94,9 @@ int rln_bind_tcp(const struct rln_addr *a, bool share)
 	return r;
 }
 
-int rln_bind_probe(const struct rln_addr *a)
+int rln_bind_probe(const struct rln_addr *a, const struct ringline_listen_options *o)
 {
-	int fd = rln_bind_tcp(a, false);
+	int fd = rln_bind_tcp(a, false, o);
 	int r;
 
 	if (fd < 0)
@@ -131,7 +154,15 @@ static void note_path(struct rln_socket_path *path, const struct rln_addr *a)
 	path->ino = st.st_ino;
 }
 
-int rln_bind_unix(const struct rln_addr *a, struct rln_socket_path *path)
+/* Before it listens, so that nobody connects whom the permissions would have kept out. */
+static int dress_path(const struct rln_addr *a, const struct ringline_listen_options *o)
+{
+	if (o->flags & RINGLINE_LISTEN_OWNER && lchown(socket_path(a), o->uid, o->gid) < 0)
+		return -errno;
+	return o->flags & RINGLINE_LISTEN_MODE && chmod(socket_path(a), o->mode) < 0 ? -errno : 0;
+}
+
+int rln_bind_unix(const struct rln_addr *a, struct rln_socket_path *path, const struct ringline_listen_options *o)
 {
 	int fd = open_socket(AF_UNIX);
 	int r;
@@ -140,12 +171,15 @@ int rln_bind_unix(const struct rln_addr *a, struct rln_socket_path *path)
 	if (fd < 0)
 		return fd;
 	r = bind_or_replace(fd, a);
-	if (r < 0) {
-		close(fd);
-		return r;
+	if (r == 0) {
+		note_path(path, a);
+		r = socket_path(a) ? dress_path(a, o) : 0;
 	}
-	note_path(path, a);
-	return fd;
+	if (r == 0)
+		return fd;
+	rln_socket_path_remove(path, a);
+	close(fd);
+	return r;
 }
 
 void rln_socket_path_remove(struct rln_socket_path *path, const struct rln_addr *a)

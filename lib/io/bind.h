@@ -9,6 +9,7 @@
 #define RLN_IO_BIND_H
 
 #include "io/addr.h"
+#include "ringline/listener.h"
 
 #define RLN_BACKLOG_DEFAULT 4096
 
@@ -19,11 +20,12 @@ struct rln_socket_path {
 };
 
 /* With *share* the port may be shared with other sockets that do so (SO_REUSEPORT). */
-int rln_bind_tcp(const struct rln_addr *a, bool share) rln_must_check;
-int rln_bind_unix(const struct rln_addr *a, struct rln_socket_path *path) rln_must_check;
+int rln_bind_tcp(const struct rln_addr *a, bool share, const struct ringline_listen_options *o) rln_must_check;
+int rln_bind_unix(const struct rln_addr *a, struct rln_socket_path *path,
+                  const struct ringline_listen_options *o) rln_must_check;
 
 /* 0 if nobody listens on a TCP address. */
-int rln_bind_probe(const struct rln_addr *a) rln_must_check;
+int rln_bind_probe(const struct rln_addr *a, const struct ringline_listen_options *o) rln_must_check;
 
 int rln_bind_listen(int fd, int backlog) rln_must_check;
 

@@ -106,9 +106,16 @@ void rln_io_stop_accepting(struct rln_io *io)
 	each_listener(io, rln_listener_close);
 }
 
-void rln_io_descriptor_freed(struct rln_io *io)
+void rln_io_resume_listeners(struct rln_io *io)
 {
 	each_listener(io, resume_paused);
+}
+
+void rln_io_descriptor_freed(struct rln_io *io)
+{
+	rln_io_resume_listeners(io);
+	if (io->neighbours && !rln_io_full(io))
+		io->neighbours->freed(io);
 }
 
 void rln_io_close_all(struct rln_io *io)

@@ -16,6 +16,18 @@
 #include "io/clock.h"
 
 struct ringline_fd_watch;
+struct rln_io;
+struct rln_listen;
+
+/* The other workers, to a worker that is full. */
+struct rln_io_neighbours {
+	/* Has one of them room? If none has, rln_io_descriptor_freed() is called when one has again. */
+	bool (*have_room)(struct rln_io *io);
+	/* Gives an accepted descriptor to one of them; false: none takes it. */
+	bool (*hand_over)(struct rln_io *io, struct rln_listen *origin, int fd);
+	/* This one has room again. */
+	void (*freed)(struct rln_io *io);
+};
 
 struct rln_io_config {
 	uint32_t max_connections;         /* 0: no limit */
@@ -50,6 +62,7 @@ struct rln_io_stats {
 
 struct rln_io {
 	struct rln_exec *exec;
+	const struct rln_io_neighbours *neighbours;   /* NULL: there are none */
 	struct rln_slab conns;            /* struct ringline_conn */
 	struct rln_slab segments;         /* struct rln_segment */
 	struct rln_slab queued_sends;     /* struct rln_queued_send */
@@ -87,6 +100,9 @@ void rln_io_abort_all(struct rln_io *io);
 
 /* A descriptor was given back: listeners that paused at a limit may go on. */
 void rln_io_descriptor_freed(struct rln_io *io);
+
+/* The same where another worker has room. */
+void rln_io_resume_listeners(struct rln_io *io);
 
 /* At the limit of connections? */
 static inline bool rln_io_full(const struct rln_io *io)

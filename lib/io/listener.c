@@ -13,12 +13,14 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "io/accept.h"
-#include "io/conn.h"
+#include "io/conn-extra.h"
+#include "io/crowd.h"
 #include "io/listener.h"
 
 #define BACKOFF_MIN  (10 * RLN_NSEC_PER_MSEC)
 #define BACKOFF_MAX  (500 * RLN_NSEC_PER_MSEC)
 #define WAITING_MAX  256
+#define BUDGET       64u
 
 /* Starting connections */
 
@@ -51,20 +53,45 @@ static void refuse(struct rln_io *io, int fd)
 	rln_stat_add(&io->stats.refused, 1);
 }
 
-static void serve(struct rln_listener *l, int fd)
+/* A connection that counts in the listener's crowd. NULL: it was closed at once, and counted. */
+static struct ringline_conn *new_conn(struct rln_io *io, const struct rln_listener_how *how, int fd)
 {
-	struct rln_io *io = l->io;
-	struct ringline_conn *c = rln_conn_new(io, fd, l->family, RLN_CONN_OPEN);
-	struct rln_task_start how = { .fn = conn_main, .arg = c, .scope = &io->exec->root, .name = "conn" };
+	struct rln_crowd_place *place = how->crowd ? rln_crowd_enter(how->crowd, fd) : NULL;
+	struct ringline_conn *c;
 
-	if (!c) {
-		refuse(io, fd);
-		return;
+	if (how->crowd && !place) {
+		close(fd);
+		rln_stat_add(&io->stats.rejected, 1);
+		return NULL;
 	}
-	c->serve = l->serve;
-	c->serve_arg = l->arg;
+	c = rln_conn_new(io, fd, how->family, RLN_CONN_OPEN);
+	if (!c || (place && !rln_conn_extra(c))) {
+		rln_crowd_leave(how->crowd && place ? how->crowd : NULL, place);
+		rln_stat_add(&io->stats.refused, 1);
+		if (c)
+			rln_conn_abort(c);
+		else
+			close(fd);
+		return NULL;
+	}
+	if (place) {
+		c->extra->crowd = how->crowd;
+		c->extra->place = place;
+	}
 	rln_stat_add(&io->stats.accepted, 1);
-	if (rln_task_start(NULL, &how) == 0) {
+	return c;
+}
+
+void rln_listener_serve(struct rln_io *io, const struct rln_listener_how *how, int fd)
+{
+	struct ringline_conn *c = new_conn(io, how, fd);
+	struct rln_task_start start = { .fn = conn_main, .arg = c, .scope = &io->exec->root, .name = "conn" };
+
+	if (!c)
+		return;
+	c->serve = how->serve;
+	c->serve_arg = how->arg;
+	if (rln_task_start(NULL, &start) == 0) {
 		c->handled = true;
 		c->lent = true;
 		rln_conn_enter(c);
@@ -76,9 +103,16 @@ static void serve(struct rln_listener *l, int fd)
 
 /* Accepting */
 
+static bool neighbours_have_room(const struct rln_listener *l)
+{
+	return l->how.origin && l->io->neighbours && l->io->neighbours->have_room(l->io);
+}
+
 static bool has_room(const struct rln_listener *l)
 {
-	return !rln_io_full(l->io) && !(l->taker && rln_ring_full(&l->waiting));
+	if (l->taker)
+		return !rln_io_full(l->io) && !rln_ring_full(&l->waiting);
+	return !rln_io_full(l->io) || neighbours_have_room(l);
 }
 
 static void arm(struct rln_listener *l)
@@ -98,17 +132,78 @@ static void pause_full(struct rln_listener *l)
 	rln_op_cancel(&l->op);
 }
 
+/* May one more be begun in this turn? */
+static bool within_budget(struct rln_listener *l)
+{
+	uint64_t turn = rln_stat_get(&l->io->exec->stats.turns);
+
+	if (l->turn != turn)
+		l->in_turn = 0;
+	l->turn = turn;
+	return l->in_turn++ < l->how.budget;
+}
+
+static bool hand_over(struct rln_listener *l, int fd)
+{
+	if (!l->how.origin || !l->io->neighbours || !l->io->neighbours->hand_over(l->io, l->how.origin, fd))
+		return false;
+	rln_stat_add(&l->io->stats.handed_over, 1);
+	return true;
+}
+
+static void hand_over_what_waits(struct rln_listener *l)
+{
+	int fd;
+
+	while (rln_ring_pop(&l->waiting, &fd)) {
+		if (hand_over(l, fd))
+			continue;
+		if (!rln_ring_push(&l->waiting, &fd))
+			refuse(l->io, fd);
+		return;
+	}
+}
+
+/* To a worker that is full. A second time if a neighbour has got room just when the first was over: nobody would tell. */
+static void hand_over_waiting(struct rln_listener *l)
+{
+	hand_over_what_waits(l);
+	if (rln_ring_len(&l->waiting) && neighbours_have_room(l))
+		hand_over_what_waits(l);
+}
+
+/* What waits beyond the budget has its turn in the next one; without memory for the timer, when something else happens. */
+static void wait_for_turn(struct rln_listener *l)
+{
+	if (!rln_timer_armed(&l->timer) && rln_timer_arm(l->io->exec, &l->timer, l->io->exec->now + 1) < 0)
+		rln_stat_add(&l->io->stats.accept_errors, 1);
+}
+
+static void keep_waiting(struct rln_listener *l, int fd)
+{
+	if (rln_ring_push(&l->waiting, &fd)) {
+		if (l->taker)
+			rln_accept_notify(l->taker);
+		else if (!rln_io_full(l->io))
+			wait_for_turn(l);
+	} else if (!l->taker && !rln_io_full(l->io)) {
+		rln_listener_serve(l->io, &l->how, fd);   /* rather beyond the budget than not at all */
+	} else {
+		refuse(l->io, fd);
+	}
+}
+
 static void accepted(struct rln_listener *l, int fd)
 {
 	l->backoff = BACKOFF_MIN;
 	if (l->state == RLN_LISTENER_CLOSING)
 		close(fd);
-	else if (!l->taker && !rln_io_full(l->io))
-		serve(l, fd);
-	else if (!rln_ring_push(&l->waiting, &fd))
-		refuse(l->io, fd);
-	else if (l->taker)
-		rln_accept_notify(l->taker);
+	else if (!l->taker && !rln_io_full(l->io) && within_budget(l))
+		rln_listener_serve(l->io, &l->how, fd);
+	else if (l->taker || !rln_io_full(l->io) || !hand_over(l, fd))
+		keep_waiting(l, fd);
+	if (!l->taker && rln_io_full(l->io) && rln_ring_len(&l->waiting))
+		hand_over_waiting(l);
 	if (l->state == RLN_LISTENER_ARMED && !has_room(l))
 		pause_full(l);
 }
@@ -132,6 +227,7 @@ static void backoff_over(struct rln_timer *t)
 void rln_listener_free(struct rln_listener *l)
 {
 	rln_list_del(&l->link);
+	rln_crowd_unref(l->how.crowd);
 	rln_ring_fini(&l->waiting);
 	rln_mem_free(l);
 }
@@ -160,7 +256,7 @@ static void accept_complete(struct rln_op *op, const struct rln_completion *done
 		return;
 	if (l->state == RLN_LISTENER_CLOSING)
 		submit_close(l);
-	else if (done->res < 0 && done->res != -ECANCELED)
+	else if (done->res < 0 && done->res != -ECANCELED && l->state != RLN_LISTENER_PAUSED)
 		back_off(l, (int)done->res);
 	else if (l->state == RLN_LISTENER_ARMED)
 		arm(l);
@@ -170,15 +266,37 @@ void rln_listener_resume(struct rln_listener *l)
 {
 	int fd;
 
-	if (l->state == RLN_LISTENER_CLOSING)
+	if (l->state == RLN_LISTENER_CLOSING || l->state == RLN_LISTENER_PAUSED)
 		return;
 	rln_timer_cancel(l->io->exec, &l->timer);
-	while (!l->taker && !rln_io_full(l->io) && rln_ring_pop(&l->waiting, &fd))
-		serve(l, fd);
+	while (!l->taker && !rln_io_full(l->io) && rln_ring_len(&l->waiting) && within_budget(l) &&
+	       rln_ring_pop(&l->waiting, &fd))
+		rln_listener_serve(l->io, &l->how, fd);
+	if (!l->taker && rln_io_full(l->io))
+		hand_over_waiting(l);
+	if (!l->taker && rln_ring_len(&l->waiting) && !rln_io_full(l->io))
+		wait_for_turn(l);
 	if (l->taker && rln_listener_waiting(l))
 		rln_accept_notify(l->taker);
 	if (has_room(l))
 		arm(l);
+}
+
+void rln_listener_pause(struct rln_listener *l)
+{
+	if (l->state == RLN_LISTENER_CLOSING)
+		return;
+	l->state = RLN_LISTENER_PAUSED;
+	rln_timer_cancel(l->io->exec, &l->timer);
+	rln_op_cancel(&l->op);
+}
+
+void rln_listener_unpause(struct rln_listener *l)
+{
+	if (l->state != RLN_LISTENER_PAUSED)
+		return;
+	l->state = RLN_LISTENER_FULL;
+	rln_listener_resume(l);
 }
 
 uint32_t rln_listener_waiting(const struct rln_listener *l)
@@ -191,13 +309,8 @@ struct ringline_conn *rln_listener_take(struct rln_listener *l)
 	struct ringline_conn *c = NULL;
 	int fd;
 
-	while (!c && !rln_io_full(l->io) && rln_ring_pop(&l->waiting, &fd)) {
-		c = rln_conn_new(l->io, fd, l->family, RLN_CONN_OPEN);
-		if (!c)
-			refuse(l->io, fd);
-	}
-	if (c)
-		rln_stat_add(&l->io->stats.accepted, 1);
+	while (!c && !rln_io_full(l->io) && rln_ring_pop(&l->waiting, &fd))
+		c = new_conn(l->io, &l->how, fd);
 	if (l->state == RLN_LISTENER_FULL)
 		rln_listener_resume(l);
 	return c;
@@ -215,10 +328,12 @@ int rln_listener_open(struct rln_io *io, int fd, const struct rln_listener_how *
 	}
 	l->io = io;
 	l->fd = fd;
-	l->family = (uint16_t)how->family;
+	l->how = *how;
+	l->how.crowd = rln_crowd_ref(how->crowd);
+	l->how.budget = how->budget ? how->budget : BUDGET;
 	l->backoff = BACKOFF_MIN;
-	l->serve = how->serve;
-	l->arg = how->arg;
+	l->turn = 0;
+	l->in_turn = 0;
 	l->taker = how->taker;
 	if (l->taker)
 		l->taker->listener = l;

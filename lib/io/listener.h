@@ -6,12 +6,14 @@
  *
  *     ARMED --descriptors or memory ran out--> BACKING_OFF --timer, or a descriptor freed--> ARMED
  *       |  --the worker's connection limit---> FULL -------- a connection closed ----------> ARMED
+ *       |  --asked to----------------------> PAUSED -------- asked to ---------------------> ARMED
  *       +--close--> CLOSING --accept has ended--> (close) --> gone
  *
  * Each accepted connection becomes a task that runs `serve`, or waits for a task to take it (accept.h); then FULL is also
  * the state in which as many wait as may. What arrives between reaching the limit and the end of the
  * multishot accept is kept in a bounded queue of descriptors and served when connections close, or closed and counted
- * when that is full.
+ * when that is full. So is what arrives beyond the budget of a turn, for the next one. A worker that is full goes on
+ * accepting as long as a neighbour has room, to whom it hands over.
  */
 #ifndef RLN_IO_LISTENER_H
 #define RLN_IO_LISTENER_H
@@ -23,28 +25,16 @@
 #include "io/io.h"
 
 struct ringline_conn;
+struct rln_crowd;
+struct rln_listen;
 struct ringline_listener;
 
 enum rln_listener_state {
 	RLN_LISTENER_ARMED,
 	RLN_LISTENER_BACKING_OFF,
 	RLN_LISTENER_FULL,
+	RLN_LISTENER_PAUSED,
 	RLN_LISTENER_CLOSING,
-};
-
-struct rln_listener {
-	struct rln_list link;             /* rln_io.listeners */
-	struct rln_io *io;
-	int fd;
-	uint16_t family;
-	uint8_t state;                    /* enum rln_listener_state */
-	uint64_t backoff;                 /* the next pause, nanoseconds */
-	void (*serve)(struct ringline_conn *conn, void *arg);
-	void *arg;
-	struct ringline_listener *taker;  /* instead of serve: tasks take what is waiting */
-	struct rln_ring waiting;          /* accepted descriptors there was no room for, or that nobody has taken yet */
-	struct rln_timer timer;
-	struct rln_op op;
 };
 
 /* What becomes of the connections: serve(conn, arg) in a task each, or the taker's tasks take them. */
@@ -53,6 +43,24 @@ struct rln_listener_how {
 	void (*serve)(struct ringline_conn *conn, void *arg);
 	void *arg;
 	struct ringline_listener *taker;
+	struct rln_crowd *crowd;          /* counts them; NULL: nobody does */
+	uint32_t budget;                  /* per turn; 0: the default */
+	struct rln_listen *origin;        /* what it shares with listeners of other workers; NULL: nothing */
+};
+
+struct rln_listener {
+	struct rln_list link;             /* rln_io.listeners */
+	struct rln_io *io;
+	int fd;
+	uint8_t state;                    /* enum rln_listener_state */
+	uint64_t backoff;                 /* the next pause, nanoseconds */
+	struct rln_listener_how how;
+	struct ringline_listener *taker;  /* instead of serve: tasks take what is waiting; NULL once that is gone */
+	uint64_t turn;                    /* of the worker, in which */
+	uint32_t in_turn;                 /* so many were begun */
+	struct rln_ring waiting;          /* accepted descriptors there was no room for, or that nobody has taken yet */
+	struct rln_timer timer;
+	struct rln_op op;
 };
 
 /*
@@ -69,6 +77,13 @@ void rln_listener_close(struct rln_listener *l);
 
 /* Goes on, if it had paused (or not begun) and there is room. */
 void rln_listener_resume(struct rln_listener *l);
+
+/* Stops accepting until it is resumed by name. */
+void rln_listener_pause(struct rln_listener *l);
+void rln_listener_unpause(struct rln_listener *l);
+
+/* Begins a connection that another worker has accepted. Takes the descriptor over. */
+void rln_listener_serve(struct rln_io *io, const struct rln_listener_how *how, int fd);
 
 /* How many connections can be taken now; one of them, NULL if there is none. */
 uint32_t rln_listener_waiting(const struct rln_listener *l);

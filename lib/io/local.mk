@@ -37,6 +37,8 @@ io_sources = \
 	lib/io/fd.c \
 	lib/io/fd.h \
 	lib/io/forward.c \
+	lib/io/inherit.c \
+	lib/io/inherit.h \
 	lib/io/io.c \
 	lib/io/io.h \
 	lib/io/listener.c \

@@ -5,6 +5,7 @@ runtime_sources = \
 	lib/runtime/config.c \
 	lib/runtime/config.h \
 	lib/runtime/listen.c \
+	lib/runtime/neighbours.c \
 	lib/runtime/run.c \
 	lib/runtime/runtime.c \
 	lib/runtime/runtime.h \

@@ -10,6 +10,7 @@
 #include "core/pool.h"
 #include "io/addr.h"
 #include "io/bind.h"
+#include "io/listener.h"
 #include "runtime/config.h"
 #include "runtime/topology.h"
 #include "runtime/worker.h"
@@ -27,9 +28,12 @@ struct rln_listen {
 	struct rln_addr addr;
 	void (*serve)(struct ringline_conn *conn, void *arg);
 	void *arg;
-	int backlog;
+	struct ringline_listen_options options;   /* defaults filled in */
+	struct rln_crowd *crowd;          /* counts the connections; NULL: nobody does */
 	struct rln_socket_path path;
-	int *fd;                          /* one per worker; -1 once handed over */
+	bool inherited;                   /* the socket listened before */
+	bool gone;                        /* nobody listens any more */
+	int *fd;                          /* one per worker; -1 once it is the worker's */
 };
 
 /* A function each worker runs as a task when it starts. */
@@ -90,6 +94,15 @@ int rln_listens_attach(struct ringline_runtime *rt, struct rln_worker *w) rln_mu
 
 /* Makes the sockets listen; on failure none does. */
 int rln_listens_go_live(struct ringline_runtime *rt) rln_must_check;
+
+/* Begins a connection that another worker has accepted for it. */
+void rln_listen_serve(struct rln_worker *w, struct rln_listen *l, int fd);
+
+/* Delivers a message on a worker that runs. 0, -ESHUTDOWN, -EAGAIN (its inbox is full). Any thread. */
+int rln_worker_post(struct rln_worker *w, struct rln_msg *m) rln_must_check;
+
+/* How workers with a limit of connections help each other out. */
+extern const struct rln_io_neighbours rln_neighbours;
 
 /* Closes what no worker has taken over and removes the socket files. */
 void rln_listens_free(struct ringline_runtime *rt);

@@ -32,13 +32,13 @@ static void spawn_here(struct rln_msg *m, struct rln_exec *x)
 	rln_mem_free(s);
 }
 
-static int post(struct rln_worker *w, struct spawn_msg *s)
+int rln_worker_post(struct rln_worker *w, struct rln_msg *m)
 {
 	int r;
 
 	if (!rln_exec_enter(&w->exec))
 		return -ESHUTDOWN;
-	r = atomic_load(&w->rt->stop) == RLN_RUN ? rln_exec_post(&w->exec, &s->msg, false) : -ESHUTDOWN;
+	r = atomic_load(&w->rt->stop) == RLN_RUN ? rln_exec_post(&w->exec, m, false) : -ESHUTDOWN;
 	rln_exec_leave(&w->exec);
 	return r;
 }
@@ -58,7 +58,7 @@ int ringline_worker_spawn(struct ringline_runtime *rt, uint32_t worker, int (*fn
 	s->msg.deliver = spawn_here;
 	s->fn = fn;
 	s->arg = arg;
-	r = post(&rt->workers[worker], s);
+	r = rln_worker_post(&rt->workers[worker], &s->msg);
 	if (r < 0)
 		rln_mem_free(s);
 	return r;

@@ -27,6 +27,8 @@ int rln_worker_open(struct rln_worker *w)
 	}
 	rln_exec_bind(&w->exec);
 	rln_io_init(&w->io, &w->exec, &rt->config.io);
+	if (rt->nworkers > 1 && rt->config.io.max_connections)
+		w->io.neighbours = &rln_neighbours;
 	w->exec.worker = w;
 	w->stopping = RLN_RUN;
 	rln_timer_init(&w->drain_timer, drain_over);

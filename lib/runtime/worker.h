@@ -20,6 +20,7 @@
 
 #include "core/backend.h"
 #include "core/executor.h"
+#include "core/waker.h"
 #include "io/io.h"
 
 struct ringline_runtime;
@@ -39,6 +40,10 @@ struct rln_worker {
 	pthread_t thread;
 	struct rln_timer drain_timer;
 	enum rln_stop stopping;           /* how far this worker has got */
+	_Atomic uint32_t incoming;        /* connections that others are handing over to it */
+	_Atomic bool full;                /* it wants to be told when another one has room */
+	_Atomic bool room_posted;         /* `room` is on its way */
+	struct rln_msg room;
 	struct rln_backend_stats final;   /* the backend's counters when it was closed */
 };
 

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Listening sockets that somebody else has opened: "fd:N", and "systemd:NAME" for those that a service manager passes
+ * (sd_listen_fds(3): LISTEN_PID, LISTEN_FDS, LISTEN_FDNAMES). They are non-blocking and close-on-exec from then on.
+ */
+#ifndef RLN_IO_INHERIT_H
+#define RLN_IO_INHERIT_H
+
+#include "io/addr.h"
+
+#define RLN_INHERIT_MAX 64
+
+/* Is it such an address? */
+bool rln_inherit_is(const char *address);
+
+/*
+ * The descriptors the address names, at most RLN_INHERIT_MAX: their number, 1 or more. -EINVAL (not so written), -ENOENT (no
+ * socket of that name was passed to this process), -EBADF, -ENOTSOCK, -EINVAL (not a listening stream socket).
+ */
+int rln_inherit(int *fds, const char *address) rln_must_check;
+
+/* The address a socket is bound to. 0 or -errno. */
+int rln_inherit_address(int fd, struct rln_addr *ret) rln_must_check;
+
+#endif
