@@ -29,12 +29,17 @@ struct ringline_op;
 
 struct ringline_connect_options {
 	size_t size;
-	uint32_t flags;                   /* zero */
+	uint32_t flags;                   /* RINGLINE_CONNECT_* */
 	uint32_t reserved;                /* zero */
-	uint64_t timeout;                 /* nanoseconds; 0: the kernel's. -ETIMEDOUT when it passes */
+	uint64_t timeout;                 /* nanoseconds, of all that is done; 0: the kernel's. -ETIMEDOUT when it passes */
+	uint64_t attempt_delay;           /* nanoseconds until the next address is tried too; 0: 250 milliseconds */
+	const char *source;               /* the local address, in the form of the other; NULL: any. TCP port 0: any port */
 };
 
-#define RINGLINE_CONNECT_OPTIONS_INIT { sizeof(struct ringline_connect_options), 0, 0, 0 }
+#define RINGLINE_CONNECT_OPTIONS_INIT { sizeof(struct ringline_connect_options), 0, 0, 0, 0, NULL }
+
+/* TCP: send what is sent first with the request to connect, where both ends know how (TCP_FASTOPEN_CONNECT). */
+#define RINGLINE_CONNECT_FASTOPEN (UINT32_C(1) << 0)
 
 struct ringline_conn_info {
 	size_t size;
@@ -95,14 +100,29 @@ struct ringline_tcp_info {
  * Connects to "tcp:ADDRESS:PORT" (a numeric IPv4 address, or an IPv6 address in brackets), "unix:/PATH" or
  * "unix:@ABSTRACT". options may be NULL. TCP_NODELAY is set.
  *
- * Returns 0 and the connection in *ret, for the caller to close; -EINVAL (address), -ENODEV (IPv6 zone), -ENAMETOOLONG (unix path), -E2BIG
- * (unknown options), -EAGAIN (the worker's connection limit; a unix listener's backlog is full), -ENOMEM, -EMFILE,
+ * Returns 0 and the connection in *ret, for the caller to close; -EINVAL (an address, or two families), -ENODEV (IPv6 zone),
+ * -ENAMETOOLONG (unix path), -E2BIG (unknown options), -EADDRINUSE, -EADDRNOTAVAIL (the source), -EAGAIN (the worker's connection limit; a unix listener's backlog is full), -ENOMEM, -EMFILE,
  * -ENFILE; what connect(2) says, such as -ECONNREFUSED, -ENOENT, -EACCES, -ENETUNREACH; -ETIMEDOUT; -ETIME, -ECANCELED,
  * -EPERM, -EDEADLK.
  * Since: 0.1
  */
 RINGLINE_SUSPENDS int ringline_connect(struct ringline_conn **ret, const char *address,
                                        const struct ringline_connect_options *options) RINGLINE_MUST_CHECK;
+
+/*
+ * Connects to a host and a service, by name or number, over TCP. The name is looked up as getaddrinfo(3) does, by a thread of
+ * the pool; its addresses are tried as RFC 8305 asks: the families take turns, beginning with that of the first address; the
+ * next one is tried when one fails or takes longer than the attempt delay; the first connection wins, and the others are
+ * given up.
+ *
+ * Returns 0 and the connection in *ret, for the caller to close; -ENOENT (no such name, or it has no address), -EREMOTEIO
+ * (the name servers failed), -EINVAL (also an unknown service), -EAFNOSUPPORT (no address of the family of the source); if no
+ * address could be connected to, the error of the first of ringline_connect(); -EAGAIN (no thread of the pool to be had) and
+ * what else it returns.
+ * Since: 0.1
+ */
+RINGLINE_SUSPENDS int ringline_connect_host(struct ringline_conn **ret, const char *host, const char *service,
+                                            const struct ringline_connect_options *options) RINGLINE_MUST_CHECK;
 
 /*
  * Begins to connect, as an operation (op.h) whose result is 0 or an error of ringline_connect(). The connection is stored in

@@ -24,11 +24,14 @@
 #include "core/handle.h"
 #include "io/addr.h"
 #include "io/conn.h"
+#include "io/connect.h"
 
 /* An attempt. Its address is the kernel's until it is over. */
 struct rln_connecting {
 	struct ringline_conn *conn;
 	struct rln_addr addr;
+	struct rln_addr source;           /* len 0: any */
+	uint32_t flags;                   /* RINGLINE_CONNECT_* */
 	struct rln_timer timer;
 	bool timed_out;
 	int result;
@@ -57,11 +60,28 @@ static void time_out(struct rln_timer *t)
 	cancel(a);
 }
 
-static int open_socket(const struct rln_addr *a)
+static void set_on(int fd, int level, int option)
 {
 	static const int on = 1;
+
+	setsockopt(fd, level, option, &on, sizeof(on));
+}
+
+/* The port is chosen when the other end is known, so that many connections can share one. */
+static int bind_source(int fd, const struct rln_addr *source)
+{
+	if (!source->len)
+		return 0;
+	if (rln_addr_family(source) != AF_UNIX)
+		set_on(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT);
+	return bind(fd, (const struct sockaddr *)&source->sa, source->len) < 0 ? -errno : 0;
+}
+
+static int open_socket(const struct rln_addr *a, const struct rln_addr *source, uint32_t flags)
+{
 	int error = rln_fault(RLN_FAULT_SOCKET);
 	int fd;
+	int r;
 
 	if (error)
 		return -error;
@@ -69,8 +89,14 @@ static int open_socket(const struct rln_addr *a)
 	if (fd < 0)
 		return -errno;
 	if (rln_addr_family(a) != AF_UNIX)
-		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	return fd;
+		set_on(fd, IPPROTO_TCP, TCP_NODELAY);
+	if (flags & RINGLINE_CONNECT_FASTOPEN)
+		set_on(fd, IPPROTO_TCP, TCP_FASTOPEN_CONNECT);
+	r = bind_source(fd, source);
+	if (r == 0)
+		return fd;
+	close(fd);
+	return r;
 }
 
 /* The timer comes first: it is the only thing that can fail once there is a connection. */
@@ -85,7 +111,7 @@ static int arm_timeout(struct rln_connecting *a, uint64_t timeout)
 
 static int new_conn(struct rln_connecting *a)
 {
-	int fd = open_socket(&a->addr);
+	int fd = open_socket(&a->addr, &a->source, a->flags);
 
 	if (fd < 0)
 		return fd;
@@ -133,19 +159,39 @@ static struct ringline_conn *take(struct rln_connecting *a)
 	return a->conn;
 }
 
-static int prepare(struct ringline_connect_options *o, struct rln_addr *a, const char *address,
-                   const struct ringline_connect_options *options)
+int rln_connect_read_options(struct ringline_connect_options *o, const struct ringline_connect_options *options)
 {
-	const struct rln_io *io = rln_io_current();
 	int r = rln_sized_in(o, sizeof(*o), options);
 
-	if (r == 0 && (o->flags || o->reserved))
+	return r == 0 && (o->flags & ~RINGLINE_CONNECT_FASTOPEN || o->reserved) ? -EINVAL : r;
+}
+
+int rln_connect_source(struct rln_addr *ret, const struct ringline_connect_options *o)
+{
+	ret->len = 0;
+	return o->source ? rln_addr_parse(ret, o->source) : 0;
+}
+
+static int prepare(struct rln_connecting *a, const struct rln_addr *addr, const struct ringline_connect_options *o)
+{
+	const struct rln_io *io = rln_io_current();
+	int r = rln_connect_source(&a->source, o);
+
+	a->addr = *addr;
+	a->flags = o->flags;
+	if (r == 0 && a->source.len && rln_addr_family(&a->source) != rln_addr_family(addr))
 		r = -EINVAL;
-	if (r == 0)
-		r = rln_addr_parse(a, address);
 	if (r == 0 && rln_io_full(io))
 		r = -EAGAIN;
 	return r;
+}
+
+static int read_call(struct ringline_connect_options *o, struct rln_addr *addr, const char *address,
+                     const struct ringline_connect_options *options)
+{
+	int r = rln_connect_read_options(o, options);
+
+	return r == 0 ? rln_addr_parse(addr, address) : r;
 }
 
 /* The call */
@@ -187,6 +233,7 @@ int ringline_connect(struct ringline_conn **ret, const char *address, const stru
 {
 	struct ringline_connect_options o;
 	struct waited_attempt w;
+	struct rln_addr addr;
 	struct ringline_task *t;
 	int r = rln_task_get_parking(&t, __func__);
 
@@ -196,7 +243,9 @@ int ringline_connect(struct ringline_conn **ret, const char *address, const stru
 		return r;
 	if (!ret)
 		return -EINVAL;
-	r = prepare(&o, &w.attempt.addr, address, options);
+	r = read_call(&o, &addr, address, options);
+	if (r == 0)
+		r = prepare(&w.attempt, &addr, &o);
 	if (r == 0)
 		r = connect_and_wait(&w, t, o.timeout);
 	if (r == 0)
@@ -252,11 +301,10 @@ static void op_dispose(struct ringline_op *h)
 
 static const struct rln_handle_kind connect_op = { .cancel = op_cancel, .take = op_take, .dispose = op_dispose };
 
-static int begin(struct ringline_op *h, struct ringline_conn **conn, const char *address,
-                 const struct ringline_connect_options *options)
+static int begin(struct ringline_op *h, struct ringline_conn **conn, const struct rln_addr *a,
+                 const struct ringline_connect_options *o)
 {
 	struct begun_attempt *b = rln_mem_alloc(sizeof(*b));
-	struct ringline_connect_options o;
 	int r;
 
 	if (!b)
@@ -264,9 +312,9 @@ static int begin(struct ringline_op *h, struct ringline_conn **conn, const char 
 	b->attempt.done = tell_handle;
 	b->handle = h;
 	b->ret = conn;
-	r = prepare(&o, &b->attempt.addr, address, options);
+	r = prepare(&b->attempt, a, o);
 	if (r == 0)
-		r = start(&b->attempt, o.timeout);
+		r = start(&b->attempt, o->timeout);
 	if (r < 0)
 		rln_mem_free(b);
 	else
@@ -274,24 +322,34 @@ static int begin(struct ringline_op *h, struct ringline_conn **conn, const char 
 	return r;
 }
 
-int ringline_connect_begin(struct ringline_op **ret, struct ringline_conn **conn, const char *address,
-                           const struct ringline_connect_options *options)
+int rln_connect_begin(struct ringline_op **ret, struct ringline_conn **conn, const struct rln_addr *a,
+                      const struct ringline_connect_options *o)
 {
 	struct ringline_op *h;
-	int r;
+	int r = rln_handle_new(&h, &connect_op);
 
-	if (!ret || !conn)
-		return -EINVAL;
-	if (!rln_task_get(__func__))
-		return -EPERM;
-	r = rln_handle_new(&h, &connect_op);
 	if (r < 0)
 		return r;
-	r = begin(h, conn, address, options);
+	r = begin(h, conn, a, o);
 	if (r < 0) {
 		rln_handle_drop(h);
 		return r;
 	}
 	*ret = h;
 	return 0;
+}
+
+int ringline_connect_begin(struct ringline_op **ret, struct ringline_conn **conn, const char *address,
+                           const struct ringline_connect_options *options)
+{
+	struct ringline_connect_options o;
+	struct rln_addr a;
+	int r;
+
+	if (!ret || !conn)
+		return -EINVAL;
+	if (!rln_task_get(__func__))
+		return -EPERM;
+	r = read_call(&o, &a, address, options);
+	return r < 0 ? r : rln_connect_begin(ret, conn, &a, &o);
 }

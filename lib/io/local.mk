@@ -31,7 +31,9 @@ io_sources = \
 	lib/io/conn-turn.h \
 	lib/io/conn.c \
 	lib/io/conn.h \
+	lib/io/connect-host.c \
 	lib/io/connect.c \
+	lib/io/connect.h \
 	lib/io/crowd.c \
 	lib/io/crowd.h \
 	lib/io/fd.c \
