@@ -204,6 +204,7 @@ conformance_programs = \
 	tests/conformance/test-timer \
 	tests/conformance/test-accept \
 	tests/conformance/test-adopt \
+	tests/conformance/test-chaos \
 	tests/conformance/test-connect \
 	tests/conformance/test-forward \
 	tests/conformance/test-peek \
@@ -231,6 +232,8 @@ tests_conformance_test_timer_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
 tests_conformance_test_timer_LDADD = $(CONFORMANCE_LIBS)
 tests_conformance_test_accept_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
 tests_conformance_test_accept_LDADD = $(CONFORMANCE_LIBS)
+tests_conformance_test_chaos_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
+tests_conformance_test_chaos_LDADD = $(CONFORMANCE_LIBS)
 tests_conformance_test_adopt_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
 tests_conformance_test_adopt_LDADD = $(CONFORMANCE_LIBS)
 tests_conformance_test_connect_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
