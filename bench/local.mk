@@ -20,6 +20,15 @@ noinst_PROGRAMS += bench/echo-tiny
 bench_echo_tiny_CPPFLAGS = $(PUBLIC_CPPFLAGS)
 bench_echo_tiny_LDADD = lib/libringline.la
 
+# Large streams, and the proxy that the example is measured against.
+noinst_PROGRAMS += bench/stream bench/proxy-splice
+bench_stream_CPPFLAGS = -D_GNU_SOURCE $(PUBLIC_CPPFLAGS) $(LIBURING_CFLAGS) $(bench_stream_engine)
+bench_stream_LDADD = lib/libringline.la $(LIBURING_LIBS)
+bench_proxy_splice_CPPFLAGS = -D_GNU_SOURCE
+if HAVE_LIBURING
+bench_stream_engine = -DBENCH_LIBURING
+endif
+
 # Jobs on a pool of threads.
 noinst_PROGRAMS += bench/jobs-ringline
 bench_jobs_ringline_SOURCES = bench/jobs-ringline.c bench/jobs.h

@@ -12,6 +12,7 @@
 #define MAX_LISTENERS 16
 
 struct daemon {
+	const struct example_daemon *example;
 	const char *name;
 	const char *address[MAX_LISTENERS];
 	char bound[MAX_LISTENERS][RINGLINE_ADDRESS_SIZE];
@@ -21,7 +22,7 @@ struct daemon {
 	struct ringline_runtime *rt;
 };
 
-static void usage(FILE *to, const char *name, const char *purpose)
+static void usage(FILE *to, const struct daemon *d)
 {
 	fprintf(to,
 	        "usage: %s [OPTION]...\n"
@@ -31,8 +32,8 @@ static void usage(FILE *to, const char *name, const char *purpose)
 	        "  -b, --backend NAME     auto, io_uring or epoll [auto]\n"
 	        "  -w, --workers NUMBER   worker threads [one per core]\n"
 	        "      --stats            print counters on standard error at the end\n"
-	        "      --help             this text\n",
-	        name, purpose);
+	        "      --help             this text\n%s",
+	        d->name, d->example->purpose, d->example->usage ? d->example->usage : "");
 }
 
 static bool parse_backend(struct daemon *d, const char *name)
@@ -50,19 +51,25 @@ static bool parse_backend(struct daemon *d, const char *name)
 	return false;
 }
 
-static bool parse_workers(struct daemon *d, const char *text)
+bool example_number(const char *text, unsigned long least, unsigned long most, unsigned long *ret)
 {
-	unsigned long n;
 	char *end;
 
 	errno = 0;
-	n = strtoul(text, &end, 10);
-	if (errno || end == text || *end || *text == '-' || n > 1024) {
-		fprintf(stderr, "%s: \"%s\" is no number of workers\n", d->name, text);
-		return false;
-	}
+	*ret = strtoul(text, &end, 10);
+	if (!errno && end != text && !*end && *text != '-' && *ret >= least && *ret <= most)
+		return true;
+	fprintf(stderr, "\"%s\" is no number from %lu to %lu\n", text, least, most);
+	return false;
+}
+
+static bool parse_workers(struct daemon *d, const char *text)
+{
+	unsigned long n;
+	bool ok = example_number(text, 0, 1024, &n);
+
 	d->config.workers = (uint32_t)n;
-	return true;
+	return ok;
 }
 
 static bool add_address(struct daemon *d, const char *address)
@@ -76,17 +83,20 @@ static bool add_address(struct daemon *d, const char *address)
 }
 
 /* -1 to go on, or the status to exit with. */
-static int parse(struct daemon *d, int argc, char **argv, const char *purpose)
+static int parse(struct daemon *d, int argc, char **argv)
 {
+	const struct example_daemon *e = d->example;
 	static const struct option options[] = {
 		{ "listen", required_argument, NULL, 'l' }, { "backend", required_argument, NULL, 'b' },
-		{ "workers", required_argument, NULL, 'w' }, { "stats", no_argument, NULL, 's' },
-		{ "help", no_argument, NULL, 'h' },          { NULL, 0, NULL, 0 },
+		{ "workers", required_argument, NULL, 'w' }, { "stats", no_argument, NULL, 1 },
+		{ "help", no_argument, NULL, 2 },            { NULL, 0, NULL, 0 },
 	};
+	char letters[64];
 	bool ok = true;
 	int c;
 
-	while (ok && (c = getopt_long(argc, argv, "l:b:w:", options, NULL)) != -1) {
+	snprintf(letters, sizeof(letters), "l:b:w:%s", e->options ? e->options : "");
+	while (ok && (c = getopt_long(argc, argv, letters, options, NULL)) != -1) {
 		switch (c) {
 		case 'l':
 			ok = add_address(d, optarg);
@@ -97,19 +107,19 @@ static int parse(struct daemon *d, int argc, char **argv, const char *purpose)
 		case 'w':
 			ok = parse_workers(d, optarg);
 			break;
-		case 's':
+		case 1:
 			d->stats = true;
 			break;
-		case 'h':
-			usage(stdout, d->name, purpose);
+		case 2:
+			usage(stdout, d);
 			return 0;
 		default:
-			ok = false;
+			ok = c != '?' && e->option(c, optarg);
 		}
 	}
-	if (ok && optind == argc)
+	if (ok && optind == argc && (!e->check || e->check()))
 		return -1;
-	if (ok)
+	if (ok && optind < argc)
 		fprintf(stderr, "%s: unexpected argument \"%s\"\n", d->name, argv[optind]);
 	fprintf(stderr, "Try \"%s --help\".\n", d->name);
 	return 2;
@@ -137,12 +147,13 @@ static int announce(void *arg)
 	return 0;
 }
 
-static int listen_all(struct daemon *d, void (*serve)(struct ringline_conn *conn, void *arg), void *arg)
+static int listen_all(struct daemon *d)
 {
+	const struct example_daemon *e = d->example;
 	int i;
 
 	for (i = 0; i < d->naddresses; i++) {
-		int r = ringline_runtime_listen(d->rt, d->bound[i], d->address[i], serve, arg, NULL);
+		int r = ringline_runtime_listen(d->rt, d->bound[i], d->address[i], e->serve, e->arg, e->listen);
 
 		if (r < 0) {
 			fprintf(stderr, "%s: %s: %s\n", d->name, d->address[i], strerror(-r));
@@ -157,7 +168,7 @@ static int listen_all(struct daemon *d, void (*serve)(struct ringline_conn *conn
 /* What carried the bytes, from the counters of each operation rather than from what was asked for. */
 static const char *engine(const struct ringline_runtime *rt)
 {
-	static const char *const operations[] = { "recv", "recv_pool", "send", "sendmsg" };
+	static const char *const operations[] = { "recv", "recv_pool", "send", "sendmsg", "readable", "writable" };
 	uint64_t uring = 0;
 	uint64_t epoll = 0;
 	uint32_t w;
@@ -194,6 +205,9 @@ static void print_stats(const struct ringline_runtime *rt)
 		sum.operations_submitted += s.operations_submitted;
 		sum.operations_ended += s.operations_ended;
 		sum.system_calls += s.system_calls;
+		sum.bytes_lent += s.bytes_lent;
+		sum.bytes_spliced += s.bytes_spliced;
+		sum.rejected += s.rejected;
 		sum.starved += s.starved;
 		sum.submission_flushes += s.submission_flushes;
 		sum.completion_overflows += s.completion_overflows;
@@ -201,21 +215,24 @@ static void print_stats(const struct ringline_runtime *rt)
 	fprintf(stderr,
 	        "engine=%s\naccepted=%llu\nbytes_received=%llu\nbytes_sent=%llu\noperations_submitted=%llu\n"
 	        "operations_ended=%llu\nsystem_calls=%llu\nstarved=%llu\nsubmission_flushes=%llu\n"
-	        "completion_overflows=%llu\n",
+	        "completion_overflows=%llu\nbytes_lent=%llu\nbytes_spliced=%llu\nrejected=%llu\n",
 	        engine(rt), (unsigned long long)sum.accepted, (unsigned long long)sum.bytes_received,
 	        (unsigned long long)sum.bytes_sent, (unsigned long long)sum.operations_submitted,
 	        (unsigned long long)sum.operations_ended, (unsigned long long)sum.system_calls,
 	        (unsigned long long)sum.starved, (unsigned long long)sum.submission_flushes,
-	        (unsigned long long)sum.completion_overflows);
+	        (unsigned long long)sum.completion_overflows, (unsigned long long)sum.bytes_lent,
+	        (unsigned long long)sum.bytes_spliced, (unsigned long long)sum.rejected);
 }
 
-static int run(struct daemon *d, void (*serve)(struct ringline_conn *conn, void *arg), void *arg)
+static int run(struct daemon *d)
 {
-	int r = listen_all(d, serve, arg);
+	int r = listen_all(d);
 
 	if (r < 0)
 		return r;
-	r = ringline_runtime_on_start(d->rt, announce, d);
+	r = d->example->prepare ? d->example->prepare(d->rt) : 0;
+	if (r == 0)
+		r = ringline_runtime_on_start(d->rt, announce, d);
 	if (r == 0)
 		r = ringline_runtime_run(d->rt);
 	if (r < 0)
@@ -225,11 +242,11 @@ static int run(struct daemon *d, void (*serve)(struct ringline_conn *conn, void 
 	return r;
 }
 
-int example_main(int argc, char **argv, const char *purpose, void (*serve)(struct ringline_conn *conn, void *arg), void *arg)
+int example_daemon_main(int argc, char **argv, const struct example_daemon *e)
 {
-	struct daemon d = { .name = strrchr(argv[0], '/') ? strrchr(argv[0], '/') + 1 : argv[0],
+	struct daemon d = { .example = e, .name = strrchr(argv[0], '/') ? strrchr(argv[0], '/') + 1 : argv[0],
 		            .config = RINGLINE_CONFIG_INIT };
-	int status = parse(&d, argc, argv, purpose);
+	int status = parse(&d, argc, argv);
 	int r;
 
 	if (status >= 0)
@@ -243,7 +260,14 @@ int example_main(int argc, char **argv, const char *purpose, void (*serve)(struc
 		fprintf(stderr, "%s: %s\n", d.name, strerror(-r));
 		return 1;
 	}
-	r = run(&d, serve, arg);
+	r = run(&d);
 	ringline_runtime_free(d.rt);
 	return r < 0;
+}
+
+int example_main(int argc, char **argv, const char *purpose, void (*serve)(struct ringline_conn *conn, void *arg), void *arg)
+{
+	struct example_daemon e = { .purpose = purpose, .serve = serve, .arg = arg };
+
+	return example_daemon_main(argc, argv, &e);
 }

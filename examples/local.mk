@@ -3,9 +3,11 @@
 # A new one takes a line in the list and its two lines of flags.
 
 noinst_PROGRAMS += \
+	examples/chat \
 	examples/checksum \
 	examples/echo \
 	examples/linkwatch \
+	examples/proxy \
 	examples/wallclock \
 	$(NULL)
 
@@ -26,3 +28,11 @@ examples_wallclock_LDADD = lib/libringline.la
 examples_echo_SOURCES = examples/echo.c $(examples_common)
 examples_echo_CPPFLAGS = $(PUBLIC_CPPFLAGS) -I$(srcdir)/examples
 examples_echo_LDADD = lib/libringline.la
+
+examples_chat_SOURCES = examples/chat.c $(examples_common)
+examples_chat_CPPFLAGS = $(PUBLIC_CPPFLAGS) -I$(srcdir)/examples
+examples_chat_LDADD = lib/libringline.la
+
+examples_proxy_SOURCES = examples/proxy.c $(examples_common)
+examples_proxy_CPPFLAGS = $(PUBLIC_CPPFLAGS) -I$(srcdir)/examples
+examples_proxy_LDADD = lib/libringline.la

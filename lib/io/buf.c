@@ -3,13 +3,19 @@
 #include <errno.h>
 #include <limits.h>
 #include <string.h>
+#include <sys/mman.h>
 
+#include "base/fault.h"
 #include "base/mem.h"
 #include "io/buf.h"
 
+#define MAPPED_MIN (256u * 1024)
+
+/* Before the bytes. */
 struct block {
 	struct rln_buf buf;
-	size_t size;
+	size_t size;                      /* of the bytes */
+	bool mapped;
 };
 
 static void block_free(struct rln_buf *buf)
@@ -18,19 +24,54 @@ static void block_free(struct rln_buf *buf)
 	struct rln_io *io = buf->home;
 
 	rln_stat_add(&io->stats.memory, -(uint64_t)b->size);
-	rln_mem_free(b);
+	if (b->mapped)
+		munmap(b, sizeof(*b) + b->size);
+	else
+		rln_mem_free(b);
+}
+
+static struct block *map(size_t size)
+{
+	void *p = MAP_FAILED;
+
+	if (!rln_fault(RLN_FAULT_MMAP))
+		p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	return p == MAP_FAILED ? NULL : p;
+}
+
+static struct rln_buf *count(struct rln_io *io, struct block *b, size_t size)
+{
+	b->buf.mem = (unsigned char *)(b + 1);
+	rln_stat_add(&io->stats.memory, size - b->size);
+	b->size = size;
+	return &b->buf;
 }
 
 struct rln_buf *rln_block_new(struct rln_io *io, size_t size)
 {
-	struct block *b = size <= SIZE_MAX / 2 ? rln_mem_alloc(sizeof(*b) + size) : NULL;
+	bool mapped = size >= MAPPED_MIN;
+	struct block *b = NULL;
 
+	if (size <= SIZE_MAX / 2)
+		b = mapped ? map(sizeof(*b) + size) : rln_mem_alloc(sizeof(*b) + size);
 	if (!b)
 		return NULL;
-	b->buf = (struct rln_buf){ .mem = (unsigned char *)(b + 1), .refs = 1, .release = block_free, .home = io };
-	b->size = size;
-	rln_stat_add(&io->stats.memory, size);
-	return &b->buf;
+	b->buf = (struct rln_buf){ .refs = 1, .release = block_free, .home = io };
+	b->size = 0;
+	b->mapped = mapped;
+	return count(io, b, size);
+}
+
+struct rln_buf *rln_block_grow(struct rln_buf *buf, size_t size)
+{
+	struct block *b = rln_container_of(buf, struct block, buf);
+	struct rln_io *io = buf->home;
+	void *p;
+
+	if (buf->release != block_free || !b->mapped || buf->refs > 1 || size > SIZE_MAX / 2)
+		return NULL;
+	p = mremap(b, sizeof(*b) + b->size, sizeof(*b) + size, MREMAP_MAYMOVE);
+	return p == MAP_FAILED ? NULL : count(io, p, size);
 }
 
 /* Handles */

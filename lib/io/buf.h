@@ -3,7 +3,8 @@
  * Memory that bytes of streams lie in, beside the backend's receive buffers.
  *
  *   block         memory of the worker's own, as a struct rln_buf: what was copied out of scarce receive buffers, messages
- *                 gathered in one piece, what send_nowait queues. All of it counts against the worker's memory limit
+ *                 gathered in one piece, what send_nowait queues. All of it counts against the worker's memory limit.
+ *                 Large ones are mapped, so that they can grow without being copied
  *   ringline_buf  the host's handle on a range of either kind: taken from a connection, or made of a copy
  *
  * Both are counted references of one thread. Whoever sends from such memory holds a reference until it has left.
@@ -27,6 +28,12 @@ struct ringline_buf {
 
 /* A block of *size* bytes with one reference. NULL: no memory. The limit is the caller's to look at. */
 struct rln_buf *rln_block_new(struct rln_io *io, size_t size) rln_must_check;
+
+/*
+ * The same block, larger, maybe elsewhere; its bytes are as they were. NULL: that takes a new one and a copy, because it is no
+ * block, or small, or somebody else has a reference.
+ */
+struct rln_buf *rln_block_grow(struct rln_buf *buf, size_t size) rln_must_check;
 
 /* Has the worker as much memory in blocks as it may? */
 static inline bool rln_blocks_full(const struct rln_io *io)

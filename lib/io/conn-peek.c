@@ -10,7 +10,8 @@
  *             [abcde...]             one segment with room, taken off the queue while more is received into it
  *             [abcdefgh][ij]         back at the head; what did not fit is behind it
  *
- * The room doubles when it is used up, so a message that grows is copied less than twice over.
+ * The room doubles when it is used up, so a message that grows is copied less than twice over; a large one not at all, since
+ * its memory can grow (buf.h).
  */
 #include <errno.h>
 #include <limits.h>
@@ -193,6 +194,23 @@ static struct rln_segment *take_roomy(struct ringline_conn *c, size_t n)
 	return s;
 }
 
+/* The same, with the room made. NULL if the segment's memory cannot grow where it is. */
+static struct rln_segment *take_and_grow(struct ringline_conn *c, size_t size)
+{
+	struct rln_segment *s = c->buffered ? rln_conn_head(c) : NULL;
+	size_t offset = s ? (size_t)(s->data - s->buf->mem) : 0;
+	struct rln_buf *grown = s ? rln_block_grow(s->buf, offset + size) : NULL;
+
+	if (!grown)
+		return NULL;
+	s->buf = grown;
+	s->data = grown->mem + offset;
+	s->room = size - s->len;
+	rln_list_del(&s->link);
+	c->buffered -= s->len;
+	return s;
+}
+
 /*
  * Makes the first segment hold min(n, buffered) bytes, and have room for n in all. The room doubles, so that asking for a
  * little more again and again does not copy everything each time. 0, -ENOMEM, -ENOBUFS.
@@ -208,6 +226,8 @@ static int gather(struct ringline_conn *c, size_t n)
 	s = take_roomy(c, n);
 	if (!s && n > ROOM_MIN && rln_blocks_full(c->io))
 		return -ENOBUFS;
+	if (!s)
+		s = take_and_grow(c, size);
 	if (!s)
 		s = new_segment(c, rln_block_new(c->io, size), size);
 	if (!s)

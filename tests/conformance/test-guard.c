@@ -330,7 +330,7 @@ static int option_size_main(void *arg)
 	o.bytes[255] = 0;
 	CONF_OK(ringline_scope_open(&scope, &o.scope));
 	CONF_OK(ringline_scope_close(scope));
-	o.connect.flags = 1;
+	o.connect.flags = UINT32_C(1) << 30;
 	g_assert_cmpint(ringline_connect(&conn, "unix:@nobody", &o.connect), ==, -EINVAL);
 	o.connect.flags = 0;
 	o.connect.reserved = 1;
@@ -353,7 +353,7 @@ static void test_option_size(void)
 	CONF_OK(ringline_runtime_new(&rt, NULL));
 	g_assert_cmpint(ringline_runtime_listen(rt, NULL, "tcp:127.0.0.1:0", serve_nothing, NULL, &later.o), ==, -E2BIG);
 	later.bytes[sizeof(later) - 1] = 0;
-	later.o.flags = 2;
+	later.o.flags = UINT32_C(1) << 30;
 	g_assert_cmpint(ringline_runtime_listen(rt, NULL, "tcp:127.0.0.1:0", serve_nothing, NULL, &later.o), ==, -EINVAL);
 	CONF_OK(ringline_runtime_free(rt));
 }

@@ -395,7 +395,7 @@ static int connect_main(void *arg)
 	g_assert_cmpint(ringline_connect_begin(NULL, &conn[0], address, NULL), ==, -EINVAL);
 	g_assert_cmpint(ringline_connect_begin(&op[0], NULL, address, NULL), ==, -EINVAL);
 	g_assert_cmpint(ringline_connect_begin(&op[0], &conn[0], "bad", NULL), ==, -EINVAL);
-	o.flags = 1;
+	o.flags = UINT32_C(1) << 30;
 	g_assert_cmpint(ringline_connect_begin(&op[0], &conn[0], address, &o), ==, -EINVAL);
 	close(listener);
 	return 0;
