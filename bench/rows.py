@@ -36,6 +36,22 @@ JOBS = {c.name: c for c in (
     Contender("libuv", ("bench/jobs-libuv",), "epoll"),
 )}
 
+# Programs that receive one large stream, COUNT bytes.
+STREAMS = {c.name: c for c in (
+    Contender("raw", ("bench/stream",), "raw"),
+    Contender("ringline", ("bench/stream",), "io_uring"),
+    Contender("ringline-epoll", ("bench/stream",), "epoll"),
+)}
+
+# Proxies of one core; "{target}" is where to, "{listen}" what they are to listen on.
+PROXIES = {c.name: c for c in (
+    Contender("splice", ("bench/proxy-splice", "-t", "{target}"), "epoll"),
+    Contender("ringline", ("examples/proxy", "-b", "io_uring", "-w", "1", "-l", "{listen}", "-t", "{target}"), "io_uring"),
+    Contender("ringline-epoll", ("examples/proxy", "-b", "epoll", "-w", "1", "-l", "{listen}", "-t", "{target}"), "epoll"),
+    Contender("socat", ("/usr/bin/socat", "-b", "65536", "TCP-LISTEN:{port},bind=127.0.0.1,fork,reuseaddr", "TCP:{where}"),
+              "none"),
+)}
+
 ALL = ("raw", "ringline", "raw-epoll", "ringline-epoll", "libuv", "libev", "libevent")
 OWN = ("ringline", "ringline-epoll")
 
@@ -110,6 +126,12 @@ def jobs(name, depth, cpu, count):
     return Row(name, "jobs", depth=depth, requests=count, contenders=tuple(JOBS), bars=bars)
 
 
+def stream(name, count, **limits):
+    """*limits* are of CPU per byte, or of bytes per second."""
+    bars = tuple(Bar(own, metric, limit, "raw", least=metric == "per_second") for own in OWN for metric, limit in limits.items())
+    return Row(name, "stream", requests=count, contenders=tuple(STREAMS), bars=bars)
+
+
 FEW_CALLS = (Bar("ringline", "calls", 0.15),)
 
 ROWS = (
@@ -134,6 +156,11 @@ ROWS = (
         bar for own in OWN for bar in (Bar(own, "bytes_per_connection", 4800), Bar(own, "process_bytes", 4 << 20)))),
     jobs("jobs-d1", 1, 1.05, 20000),
     jobs("jobs-d32", 32, 0.9, 200000),
+    stream("recv-64K", 2 << 30, cpu=1.05),
+    stream("grow-64M", 64 << 20, per_second=0.9),
+    Row("proxy", "proxy", requests=1 << 30, contenders=tuple(PROXIES), bars=tuple(
+        bar for own in OWN for bar in (Bar(own, "per_second", 0.95, "splice", least=True),
+                                       Bar(own, "per_second", 1.5, "socat", least=True)))),
     Row("micro", "micro", contenders=(), bars=(
         Bar("fiber_switch_ns", "value", 12),
         Bar("spawn_run_finish_ns", "value", 60),

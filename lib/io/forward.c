@@ -27,8 +27,8 @@
 #define LARGE         (32u * 1024)        /* a piece from which splicing pays at once */
 #define SMALL         4096u               /* one below which it does not */
 #define IN_ROW        8u                  /* so many that are not small begin it, so many that are end it */
-#define SPLICE_MAX    (256u * 1024)
-#define BYTES_PER_GO  (512u * 1024)       /* then the other tasks have their turn */
+#define SPLICE_MAX    (512u * 1024)
+#define BYTES_PER_GO  (1024u * 1024)      /* then the other tasks have their turn */
 
 struct forwarding {
 	struct rln_recv_turn from;

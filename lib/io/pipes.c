@@ -8,7 +8,7 @@
 #include "io/pipes.h"
 
 #define KEPT_MAX  8u
-#define PIPE_SIZE (256 * 1024)            /* asked for; a user near his limit of pipe memory gets less */
+#define PIPE_SIZE (1024 * 1024)           /* asked for; a user near his limit of pipe memory gets less */
 
 static struct rln_pipe *pipe_new(void)
 {
