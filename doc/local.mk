@@ -21,13 +21,21 @@ EXTRA_DIST += \
 # The manual. A page tells of several functions; a one-line page in the name of each leads there.
 dist_man_MANS = \
 	doc/man/libringline.7 \
+	doc/man/ringline-connections.7 \
 	doc/man/ringline_blocking.3 \
+	doc/man/ringline_buf_new.3 \
 	doc/man/ringline_conn_close.3 \
+	doc/man/ringline_conn_from_fd.3 \
 	doc/man/ringline_conn_info.3 \
 	doc/man/ringline_conn_keep.3 \
 	doc/man/ringline_conn_peek.3 \
+	doc/man/ringline_conn_peer_cred.3 \
 	doc/man/ringline_conn_recv.3 \
 	doc/man/ringline_conn_send.3 \
+	doc/man/ringline_conn_send_fds.3 \
+	doc/man/ringline_conn_send_nowait.3 \
+	doc/man/ringline_conn_sendfile.3 \
+	doc/man/ringline_conn_set_option.3 \
 	doc/man/ringline_connect.3 \
 	doc/man/ringline_event_new.3 \
 	doc/man/ringline_fd_wait.3 \

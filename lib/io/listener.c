@@ -151,25 +151,18 @@ static bool hand_over(struct rln_listener *l, int fd)
 	return true;
 }
 
-static void hand_over_what_waits(struct rln_listener *l)
+/* They keep their order, unless a neighbour cannot be reached. */
+static void hand_over_waiting(struct rln_listener *l)
 {
 	int fd;
 
-	while (rln_ring_pop(&l->waiting, &fd)) {
+	while (rln_ring_len(&l->waiting) && neighbours_have_room(l) && rln_ring_pop(&l->waiting, &fd)) {
 		if (hand_over(l, fd))
 			continue;
 		if (!rln_ring_push(&l->waiting, &fd))
 			refuse(l->io, fd);
 		return;
 	}
-}
-
-/* To a worker that is full. A second time if a neighbour has got room just when the first was over: nobody would tell. */
-static void hand_over_waiting(struct rln_listener *l)
-{
-	hand_over_what_waits(l);
-	if (rln_ring_len(&l->waiting) && neighbours_have_room(l))
-		hand_over_what_waits(l);
 }
 
 /* What waits beyond the budget has its turn in the next one; without memory for the timer, when something else happens. */
