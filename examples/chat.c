@@ -97,11 +97,12 @@ static ssize_t read_line(struct ringline_conn *conn, const char **text, size_t *
 
 static bool enter(struct member *m)
 {
+	static const char welcome[] = "* welcome\n";
 	const char *text;
 	size_t len;
 	ssize_t n = read_line(m->conn, &text, &len);
 
-	if (n <= 0 || !len || len > NAME_MAX_LEN)
+	if (n <= 0 || !len || len > NAME_MAX_LEN || ringline_conn_send_nowait(m->conn, welcome, sizeof(welcome) - 1) < 0)
 		return false;
 	memcpy(m->name, text, len);
 	m->name[len] = '\0';

@@ -293,6 +293,7 @@ endif
 integration_scripts = \
 	tests/integration/examples.sh \
 	tests/integration/peers.sh \
+	tests/integration/streams.sh \
 	$(NULL)
 
 integration_tests = $(integration_scripts) $(integration_runs)
