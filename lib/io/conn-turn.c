@@ -116,8 +116,10 @@ static int run_send(struct rln_send_turn *turn, enum rln_opcode opcode, const vo
 {
 	struct ringline_conn *c = turn->conn;
 	struct rln_op *op = &c->send;
-	int r;
+	int r = outcome(c, 0);
 
+	if (r < 0)
+		return r;         /* whoever ended it has cancelled what was in flight, and will not come again */
 	op->opcode = (uint8_t)opcode;
 	op->complete = turn_complete;
 	op->ptr = (void *)(uintptr_t)data;
@@ -208,6 +210,8 @@ int rln_recv_turn_wait(struct rln_recv_turn *turn)
 	struct ringline_conn *c = turn->conn;
 	int r;
 
+	if (c->state != RLN_CONN_OPEN)
+		return rln_conn_gone(c);
 	c->recv.opcode = RLN_OP_READABLE;
 	c->recv.flags = 0;
 	c->transport->submit(c, &c->recv);

@@ -488,6 +488,36 @@ static void test_file_cut(enum conf_kind kind)
 	run_pair(kind, file_cut_body);
 }
 
+/* Aborted in the very turn in which the task goes on by itself: it must notice before it waits. */
+static int abort_soon(void *arg)
+{
+	struct pair *p = arg;
+	int i;
+
+	for (i = 0; i < 3 && ringline_yield() == 0; i++)
+		;
+	CONF_OK(ringline_conn_abort(p->to));
+	p->to = NULL;
+	return 0;
+}
+
+static void raced_body(struct pair *p)
+{
+	int fd = make_file(16u << 20, 9);
+	int64_t n;
+
+	conf_shrink(p->sink);
+	CONF_OK(ringline_spawn(abort_soon, p));
+	n = ringline_conn_sendfile(p->to, fd, 0, 16u << 20);
+	g_assert_cmpint(n, ==, -ECONNABORTED);
+	close(fd);
+}
+
+static void test_raced(enum conf_kind kind)
+{
+	run_pair(kind, raced_body);
+}
+
 static void add(void)
 {
 	conf_add_kinds("forward", "all-and-the-end", test_all);
@@ -505,6 +535,7 @@ static void add(void)
 	conf_add_kinds("forward", "sendfile-errors", test_file_errors);
 	conf_add_kinds("forward", "sendfile-of-an-odd-file", test_odd_file);
 	conf_add_kinds("forward", "sendfile-cut", test_file_cut);
+	conf_add_kinds("forward", "sendfile-raced-by-an-abort", test_raced);
 }
 
 int main(int argc, char **argv)

@@ -109,6 +109,7 @@ forwards_to_a_name() {
 }
 
 serves_curl_over_a_unix_socket() {
+	rm -f "$tmp/http"
 	cat >"$tmp/answer" <<-'END'
 		#!/bin/sh
 		read -r request
