@@ -74,6 +74,8 @@ unit_programs = \
 	tests/unit/test-executor \
 	tests/unit/test-fiber \
 	tests/unit/test-handle \
+	tests/fuzz/fuzz-address \
+	tests/fuzz/fuzz-streams \
 	tests/unit/test-heap \
 	tests/unit/test-schedule \
 	tests/unit/test-registry \
@@ -136,6 +138,13 @@ tests_unit_test_backend_CPPFLAGS = $(UNIT_CPPFLAGS) $(LIBURING_CFLAGS)
 tests_unit_test_backend_LDADD = $(UNIT_FULL_LIBS)
 tests_unit_test_backend_loop_CPPFLAGS = $(UNIT_CPPFLAGS) $(LIBURING_CFLAGS)
 tests_unit_test_backend_loop_LDADD = $(UNIT_FULL_LIBS)
+# The fuzz targets, with the inputs of fuzz-main.c.
+tests_fuzz_fuzz_address_SOURCES = tests/fuzz/fuzz-address.c tests/fuzz/fuzz-main.c tests/fuzz/fuzz.h
+tests_fuzz_fuzz_address_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_fuzz_fuzz_address_LDADD = $(UNIT_FULL_LIBS)
+tests_fuzz_fuzz_streams_SOURCES = tests/fuzz/fuzz-streams.c tests/fuzz/fuzz-main.c tests/fuzz/fuzz.h
+tests_fuzz_fuzz_streams_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_fuzz_fuzz_streams_LDADD = $(UNIT_FULL_LIBS)
 tests_unit_test_waiting_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_waiting_LDADD = $(UNIT_FULL_LIBS)
 tests_unit_test_registry_CPPFLAGS = $(UNIT_CPPFLAGS) $(LIBURING_CFLAGS)
@@ -256,6 +265,28 @@ tests_conformance_test_daemon_LDADD = $(CONFORMANCE_LIBS) $(SECCOMP_LIBS)
 conformance_runs = $(conformance_programs:=.epoll)
 if HAVE_LIBURING
 conformance_runs += $(conformance_programs:=.io_uring) $(conformance_programs:=.tiny)
+endif
+
+# What streams do when the kernel has not got a feature.
+stream_programs = \
+	tests/conformance/test-adopt \
+	tests/conformance/test-chaos \
+	tests/conformance/test-close \
+	tests/conformance/test-forward \
+	tests/conformance/test-peek \
+	tests/conformance/test-send \
+	tests/conformance/test-stream \
+	$(NULL)
+conformance_runs += $(stream_programs:=.epoll-pwait2)
+if HAVE_LIBURING
+conformance_runs += \
+	$(stream_programs:=.io_uring-guard) \
+	$(stream_programs:=.io_uring-inc) \
+	$(stream_programs:=.io_uring-multishot) \
+	$(stream_programs:=.io_uring-no_iowait) \
+	$(stream_programs:=.io_uring-quiet) \
+	$(stream_programs:=.io_uring-ring_fd) \
+	$(NULL)
 endif
 
 if SUITE_CONFORMANCE

@@ -118,6 +118,7 @@ static int run_send(struct rln_send_turn *turn, enum rln_opcode opcode, const vo
 	struct rln_op *op = &c->send;
 	int r = outcome(c, 0);
 
+	op->arg = 0;
 	if (r < 0)
 		return r;         /* whoever ended it has cancelled what was in flight, and will not come again */
 	op->opcode = (uint8_t)opcode;

@@ -693,16 +693,29 @@ static void look_for_engine(void)
 	g_ptr_array_set_size(log_lines, 0);
 }
 
+/* "io_uring-quiet" is io_uring without that feature. */
+static void choose_engine(void)
+{
+	static char name[16];
+	const char *given = getenv("RINGLINE_TEST_ENGINE");
+	const char *dash = given ? strchr(given, '-') : NULL;
+
+	unsetenv("RINGLINE_BACKEND");
+	unsetenv("RINGLINE_DISABLE");
+	engine = given && *given ? given : "epoll";
+	if (dash) {
+		setenv("RINGLINE_DISABLE", dash + 1, 1);
+		g_strlcpy(name, given, MIN(sizeof(name), (size_t)(dash - given) + 1));
+		engine = name;
+	}
+	g_assert_true(conf_is("epoll") || conf_is("io_uring") || conf_is("tiny"));
+}
+
 int conf_main(int argc, char **argv, const char *topic, void (*add)(void))
 {
 	int r;
 
-	engine = getenv("RINGLINE_TEST_ENGINE");
-	if (!engine || !*engine)
-		engine = "epoll";
-	g_assert_true(conf_is("epoll") || conf_is("io_uring") || conf_is("tiny"));
-	unsetenv("RINGLINE_BACKEND");
-	unsetenv("RINGLINE_DISABLE");
+	choose_engine();
 	log_lines = g_ptr_array_new_with_free_func(g_free);
 	log_allowed = g_ptr_array_new_with_free_func(g_free);
 	g_test_init(&argc, &argv, NULL);

@@ -3,6 +3,7 @@
  * The fixture of the conformance programs: the public API on the engine that RINGLINE_TEST_ENGINE names.
  *
  *     epoll, io_uring   with the library's defaults
+ *     ENGINE-FEATURE    the same without one of the optional features (RINGLINE_DISABLE)
  *     tiny              io_uring with 4 submission entries, 8 completion entries and two receive buffers
  *
  * Which engine really ran is taken from the counters, never from that variable. Every case ends with an audit: tasks,
