@@ -4,6 +4,7 @@
  * call returns an errno or works, and when the runtime has ended nothing is left, neither memory nor a descriptor.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <glib.h>
 #include <poll.h>
 #include <stdatomic.h>
@@ -202,6 +203,103 @@ static int selecting(void *arg)
 	return 0;
 }
 
+/* Two connected ends; false: they could not be had. */
+static bool open_pair(struct ringline_conn **a, struct ringline_conn **b)
+{
+	int fd[2];
+
+	g_assert_cmpint(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fd), ==, 0);
+	if (ringline_conn_from_fd(a, fd[0]) < 0) {
+		close(fd[0]);
+		close(fd[1]);
+		return false;
+	}
+	if (ringline_conn_from_fd(b, fd[1]) < 0) {
+		g_assert_cmpint(ringline_conn_close(*a), ==, 0);
+		close(fd[1]);
+		return false;
+	}
+	ringline_conn_set_option(*a, RINGLINE_CONN_READ_TIMEOUT, 30 * MSEC);
+	ringline_conn_set_option(*a, RINGLINE_CONN_WRITE_TIMEOUT, 30 * MSEC);
+	ringline_conn_set_option(*b, RINGLINE_CONN_READ_TIMEOUT, 30 * MSEC);
+	ringline_conn_set_option(*b, RINGLINE_CONN_WRITE_TIMEOUT, 30 * MSEC);
+	return true;
+}
+
+static void tolerate(int64_t r)
+{
+	g_assert_true(r >= 0 || is_errno(r));
+}
+
+static void given_back(void *arg)
+{
+	(void)arg;
+	owned--;
+}
+
+/* From a to b in all ways. */
+static void send_all_ways(struct ringline_conn *a, struct ringline_conn *b)
+{
+	static char data[300000];
+	struct ringline_buf *buf;
+	const void *p;
+	int64_t r;
+
+	tolerate(ringline_conn_send_nowait(a, data, 5000));
+	tolerate(ringline_conn_peek_at_least(b, 3000, &p));
+	tolerate(ringline_conn_peek_until(b, "x", 1, 4000, &p));
+	r = ringline_conn_take(b, 2000, &buf);
+	tolerate(r);
+	if (r > 0) {
+		tolerate(ringline_conn_send_buf(b, buf));
+		ringline_buf_unref(buf);
+	}
+	r = ringline_conn_send_zc(a, data, 1000, given_back, NULL);
+	tolerate(r);
+	owned += r == 0;
+	tolerate(ringline_conn_send_nowait(a, data, sizeof(data)));
+	tolerate(ringline_conn_peek_at_least(b, sizeof(data), &p));
+	tolerate(ringline_conn_flush(a));
+}
+
+static void pass_fds(struct ringline_conn *a, struct ringline_conn *b)
+{
+	int fd;
+	char byte;
+
+	tolerate(ringline_conn_set_option(b, RINGLINE_CONN_RECEIVE_FDS, 4));
+	tolerate(ringline_conn_send_fds(a, "f", 1, (int[]){ 0 }, 1));
+	tolerate(ringline_conn_recv(b, &byte, 1));
+	if (ringline_conn_take_fds(b, &fd, 1) == 1)
+		close(fd);
+}
+
+static int streaming(void *arg)
+{
+	struct ringline_conn *a;
+	struct ringline_conn *b;
+	struct ringline_conn *c;
+	struct ringline_conn *d;
+	int file = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+
+	(void)arg;
+	if (open_pair(&a, &b)) {
+		send_all_ways(a, b);
+		if (open_pair(&c, &d)) {
+			tolerate(ringline_conn_sendfile(a, file, 0, 100000));
+			tolerate(ringline_conn_forward(b, c, 150000));
+			pass_fds(d, c);
+			g_assert_cmpint(ringline_conn_close(c), ==, 0);
+			g_assert_cmpint(ringline_conn_close(d), ==, 0);
+		}
+		g_assert_cmpint(ringline_conn_abort(a), ==, 0);
+		g_assert_cmpint(ringline_conn_close(b), ==, 0);
+	}
+	tolerate(ringline_connect_host(&a, "127.0.0.1", "1", NULL));
+	close(file);
+	return 0;
+}
+
 /* --- the sweep ---------------------------------------------------------------------------------------------------- */
 
 static const struct {
@@ -213,6 +311,7 @@ static const struct {
 	{ "timing", timing },
 	{ "meeting", meeting },
 	{ "selecting", selecting },
+	{ "streaming", streaming },
 };
 
 static const struct {
@@ -227,6 +326,9 @@ static const struct {
 	{ RLN_FAULT_EPOLL, EMFILE },
 	{ RLN_FAULT_TIMERFD, EMFILE },
 	{ RLN_FAULT_CLOCK_STEP, ECANCELED },
+	{ RLN_FAULT_MMAP, ENOMEM },
+	{ RLN_FAULT_RECV, ECONNRESET },
+	{ RLN_FAULT_SEND, EPIPE },
 };
 
 struct armed {
