@@ -11,42 +11,15 @@
 
 #include "support/conformance.h"
 
-struct line {
-	enum conf_kind kind;
-	struct ringline_conn *conn;
-	int peer;
-	void (*body)(struct line *l);
-};
-
-static int line_main(void *arg)
-{
-	struct line *l = arg;
-
-	l->conn = conf_open(l->kind, &l->peer);
-	l->body(l);
-	if (l->conn)
-		CONF_OK(ringline_conn_close(l->conn));
-	if (l->peer >= 0)
-		close(l->peer);
-	return 0;
-}
-
-static void run_line(enum conf_kind kind, void (*body)(struct line *l))
-{
-	struct line l = { .kind = kind, .body = body };
-
-	CONF_OK(conf_run(line_main, &l));
-}
-
 /* --- options ------------------------------------------------------------------------------------------------------ */
 
-static void set_and_get(struct line *l, uint32_t option, uint64_t value, int64_t expected)
+static void set_and_get(struct conf_line *l, uint32_t option, uint64_t value, int64_t expected)
 {
 	CONF_OK(ringline_conn_set_option(l->conn, option, value));
 	g_assert_cmpint(ringline_conn_get_option(l->conn, option), ==, expected);
 }
 
-static void options_body(struct line *l)
+static void options_body(struct conf_line *l)
 {
 	set_and_get(l, RINGLINE_CONN_RESET_ON_CLOSE, 1, 1);
 	set_and_get(l, RINGLINE_CONN_RESET_ON_CLOSE, 0, 0);
@@ -84,10 +57,10 @@ static void options_body(struct line *l)
 
 static void test_options(enum conf_kind kind)
 {
-	run_line(kind, options_body);
+	conf_run_line(kind, options_body);
 }
 
-static void reset_on_close_body(struct line *l)
+static void reset_on_close_body(struct conf_line *l)
 {
 	CONF_OK(ringline_conn_set_option(l->conn, RINGLINE_CONN_RESET_ON_CLOSE, 1));
 	CONF_OK(ringline_conn_close(l->conn));
@@ -97,12 +70,12 @@ static void reset_on_close_body(struct line *l)
 
 static void test_reset_on_close(void)
 {
-	run_line(CONF_TCP, reset_on_close_body);
+	conf_run_line(CONF_TCP, reset_on_close_body);
 }
 
 /* --- timeouts ----------------------------------------------------------------------------------------------------- */
 
-static void read_timeout_body(struct line *l)
+static void read_timeout_body(struct conf_line *l)
 {
 	static char big[100000];
 	const void *p;
@@ -122,10 +95,10 @@ static void read_timeout_body(struct line *l)
 
 static void test_read_timeout(enum conf_kind kind)
 {
-	run_line(kind, read_timeout_body);
+	conf_run_line(kind, read_timeout_body);
 }
 
-static void write_timeout_body(struct line *l)
+static void write_timeout_body(struct conf_line *l)
 {
 	unsigned char *data = g_malloc0(16u << 20);
 
@@ -143,12 +116,12 @@ static void write_timeout_body(struct line *l)
 
 static void test_write_timeout(enum conf_kind kind)
 {
-	run_line(kind, write_timeout_body);
+	conf_run_line(kind, write_timeout_body);
 }
 
 static int talk(void *arg)
 {
-	struct line *l = arg;
+	struct conf_line *l = arg;
 	int i;
 
 	for (i = 0; i < 10; i++) {
@@ -159,7 +132,7 @@ static int talk(void *arg)
 }
 
 /* As long as something moves the connection stays; then who waits is told. */
-static void idle_body(struct line *l)
+static void idle_body(struct conf_line *l)
 {
 	int got = 0;
 	ssize_t n;
@@ -179,7 +152,7 @@ static void idle_body(struct line *l)
 
 static void test_idle(enum conf_kind kind)
 {
-	run_line(kind, idle_body);
+	conf_run_line(kind, idle_body);
 }
 
 /* --- adopted ------------------------------------------------------------------------------------------------------ */
@@ -410,7 +383,7 @@ static bool same_file(int a, int b)
 	return x.st_ino == y.st_ino && x.st_dev == y.st_dev;
 }
 
-static void fds_body(struct line *l)
+static void fds_body(struct conf_line *l)
 {
 	int file[3];
 	int got[8];
@@ -454,11 +427,11 @@ static void fds_body(struct line *l)
 
 static void test_fds(void)
 {
-	run_line(CONF_UNIX, fds_body);
+	conf_run_line(CONF_UNIX, fds_body);
 }
 
 /* Nobody asked for them, or nobody took them: none is left (the audit counts). */
-static void unwanted_fds_body(struct line *l)
+static void unwanted_fds_body(struct conf_line *l)
 {
 	char byte[4];
 
@@ -475,11 +448,11 @@ static void unwanted_fds_body(struct line *l)
 
 static void test_unwanted_fds(void)
 {
-	run_line(CONF_UNIX, unwanted_fds_body);
+	conf_run_line(CONF_UNIX, unwanted_fds_body);
 }
 
 /* Among other sends, in their place. */
-static void mixed_fds_body(struct line *l)
+static void mixed_fds_body(struct conf_line *l)
 {
 	int got[8];
 	char byte;
@@ -508,7 +481,7 @@ static void mixed_fds_body(struct line *l)
 
 static void test_mixed_fds(void)
 {
-	run_line(CONF_UNIX, mixed_fds_body);
+	conf_run_line(CONF_UNIX, mixed_fds_body);
 }
 
 /* --- the peer ----------------------------------------------------------------------------------------------------- */
@@ -528,7 +501,7 @@ static int stop_at_once(struct ringline_conn *c, void *arg)
 	return 42;
 }
 
-static void peer_body(struct line *l)
+static void peer_body(struct conf_line *l)
 {
 	struct ringline_peer_cred cred = { .size = sizeof(cred) };
 	struct ringline_tcp_info info = { .size = sizeof(info) };
@@ -568,7 +541,7 @@ static void peer_body(struct line *l)
 
 static void test_peer(enum conf_kind kind)
 {
-	run_line(kind, peer_body);
+	conf_run_line(kind, peer_body);
 }
 
 static void add(void)

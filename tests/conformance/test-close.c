@@ -7,33 +7,6 @@
 #define CHURN 5000u
 #define STORM 1500u
 
-struct line {
-	enum conf_kind kind;
-	struct ringline_conn *conn;
-	int peer;
-	void (*body)(struct line *l);
-};
-
-static int line_main(void *arg)
-{
-	struct line *l = arg;
-
-	l->conn = conf_open(l->kind, &l->peer);
-	l->body(l);
-	if (l->conn)
-		CONF_OK(ringline_conn_close(l->conn));
-	if (l->peer >= 0)
-		close(l->peer);
-	return 0;
-}
-
-static void run_line(enum conf_kind kind, void (*body)(struct line *l))
-{
-	struct line l = { .kind = kind, .body = body };
-
-	CONF_OK(conf_run(line_main, &l));
-}
-
 /* --- who waits is woken ------------------------------------------------------------------------------------------- */
 
 struct waiter {
@@ -126,7 +99,7 @@ static void test_woken(enum conf_kind kind)
 }
 
 /* An abort drops what is queued; TCP tells the peer. */
-static void abort_body(struct line *l)
+static void abort_body(struct conf_line *l)
 {
 	struct waiter w = { l->conn, wait_send, 0 };
 	struct ringline_worker_stats s;
@@ -153,7 +126,7 @@ static void abort_body(struct line *l)
 
 static void test_abort(enum conf_kind kind)
 {
-	run_line(kind, abort_body);
+	conf_run_line(kind, abort_body);
 }
 
 /* --- handles ------------------------------------------------------------------------------------------------------ */
@@ -177,7 +150,7 @@ static void expect_dead(struct ringline_conn *conn)
 		g_assert_cmpint(ringline_conn_find(&found, ringline_conn_id(conn)), ==, -ENOENT);
 }
 
-static void dead_body(struct line *l)
+static void dead_body(struct conf_line *l)
 {
 	struct ringline_conn_info info = { sizeof(info), 0, 0, 0, 0, 0 };
 	struct ringline_conn *same;
@@ -208,11 +181,11 @@ static void dead_body(struct line *l)
 
 static void test_dead(enum conf_kind kind)
 {
-	run_line(kind, dead_body);
+	conf_run_line(kind, dead_body);
 }
 
 /* Ids are not used again, though the memory is. */
-static void ids_body(struct line *l)
+static void ids_body(struct conf_line *l)
 {
 	uint64_t before = 0;
 	unsigned int i;
@@ -237,11 +210,11 @@ static void ids_body(struct line *l)
 
 static void test_ids(enum conf_kind kind)
 {
-	run_line(kind, ids_body);
+	conf_run_line(kind, ids_body);
 }
 
 /* The last reference closes, gracefully. */
-static void unref_body(struct line *l)
+static void unref_body(struct conf_line *l)
 {
 	struct ringline_conn *same;
 	char buf[4];
@@ -258,7 +231,7 @@ static void unref_body(struct line *l)
 
 static void test_unref(enum conf_kind kind)
 {
-	run_line(kind, unref_body);
+	conf_run_line(kind, unref_body);
 }
 
 /* --- handlers ----------------------------------------------------------------------------------------------------- */
@@ -479,7 +452,7 @@ static void use_all_buffers(enum conf_kind kind)
 }
 
 /* The connection is closed while bytes lent from it are on their way to its peer: nobody else's go out instead. */
-static void lent_body(struct line *l)
+static void lent_body(struct conf_line *l)
 {
 	struct lent lent = { .conn = l->conn, .to = l->conn };
 	struct ringline_task *task;
@@ -506,13 +479,13 @@ static void lent_body(struct line *l)
 
 static void test_lent(enum conf_kind kind)
 {
-	run_line(kind, lent_body);
+	conf_run_line(kind, lent_body);
 }
 
 /* --- the close timeout -------------------------------------------------------------------------------------------- */
 
 /* A peer that does not read cannot hold a connection for ever. */
-static void stalled_body(struct line *l)
+static void stalled_body(struct conf_line *l)
 {
 	struct waiter w = { l->conn, wait_send, 0 };
 	struct ringline_worker_stats s;
@@ -531,12 +504,11 @@ static void stalled_body(struct line *l)
 
 static void test_close_timeout(enum conf_kind kind)
 {
-	struct line l = { .kind = kind, .body = stalled_body };
 	struct ringline_config c;
 
 	conf_config(&c);
 	c.close_timeout = 20 * MSEC;
-	CONF_OK(conf_run_with(&c, line_main, &l));
+	conf_run_line_with(&c, kind, stalled_body);
 }
 
 /* --- many ends ---------------------------------------------------------------------------------------------------- */

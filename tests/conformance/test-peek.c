@@ -4,35 +4,9 @@
 
 #include "support/conformance.h"
 
-struct line {
-	enum conf_kind kind;
-	struct ringline_conn *conn;
-	int peer;
-	void (*body)(struct line *l);
-};
-
-static int line_main(void *arg)
-{
-	struct line *l = arg;
-
-	l->conn = conf_open(l->kind, &l->peer);
-	l->body(l);
-	if (l->peer >= 0)
-		close(l->peer);
-	CONF_OK(ringline_conn_close(l->conn));
-	return 0;
-}
-
-static void run_line(enum conf_kind kind, void (*body)(struct line *l))
-{
-	struct line l = { .kind = kind, .body = body };
-
-	CONF_OK(conf_run(line_main, &l));
-}
-
 /* What the peer sends in pieces of a size, from a task of its own. */
 struct feeder {
-	struct line *line;
+	struct conf_line *line;
 	size_t size;
 	size_t piece;
 	bool ends;
@@ -64,7 +38,7 @@ static void start_feeding(struct feeder *f)
 
 /* --- in one piece ------------------------------------------------------------------------------------------------- */
 
-static void at_least_body(struct line *l)
+static void at_least_body(struct conf_line *l)
 {
 	struct feeder f = { .line = l, .size = 50000, .piece = 700, .ends = true };
 	static const size_t wants[] = { 1, 10, 699, 700, 701, 2000, 9000, 30000, 50000 };
@@ -88,13 +62,13 @@ static void at_least_body(struct line *l)
 
 static void test_at_least(enum conf_kind kind)
 {
-	run_line(kind, at_least_body);
+	conf_run_line(kind, at_least_body);
 }
 
 #define BIG (8u << 20)
 
 /* Far more than the input limit, asked for at once, and then bit by bit. */
-static void big_body(struct line *l)
+static void big_body(struct conf_line *l)
 {
 	struct feeder f = { .line = l, .size = 2ul * BIG, .piece = 60000, .ends = true };
 	const void *data;
@@ -119,11 +93,11 @@ static void big_body(struct line *l)
 
 static void test_big(enum conf_kind kind)
 {
-	run_line(kind, big_body);
+	conf_run_line(kind, big_body);
 }
 
 /* Mixed with all the other ways to receive, in every order: no byte is lost or seen twice. */
-static void mixed_body(struct line *l)
+static void mixed_body(struct conf_line *l)
 {
 	struct feeder f = { .line = l, .size = 600000, .piece = 3001, .ends = true };
 	unsigned char *buf = g_malloc(20000);
@@ -181,23 +155,23 @@ static void mixed_body(struct line *l)
 
 static void test_mixed(enum conf_kind kind)
 {
-	run_line(kind, mixed_body);
+	conf_run_line(kind, mixed_body);
 }
 
 /* --- up to a delimiter -------------------------------------------------------------------------------------------- */
 
-static void put(struct line *l, const char *text)
+static void put(struct conf_line *l, const char *text)
 {
 	conf_put(l->peer, text, strlen(text));
 	CONF_OK(ringline_sleep(2 * MSEC));            /* so that it comes as a piece of its own */
 }
 
-static ssize_t until(struct line *l, size_t max, const void **data)
+static ssize_t until(struct conf_line *l, size_t max, const void **data)
 {
 	return ringline_conn_peek_until(l->conn, "\r\n", 2, max, data);
 }
 
-static void until_body(struct line *l)
+static void until_body(struct conf_line *l)
 {
 	const void *data;
 
@@ -224,14 +198,14 @@ static void until_body(struct line *l)
 
 static void test_until(enum conf_kind kind)
 {
-	run_line(kind, until_body);
+	conf_run_line(kind, until_body);
 }
 
 #define LONG_LINE 300000
 
 static int feed_line(void *arg)
 {
-	struct line *l = arg;
+	struct conf_line *l = arg;
 	char *text = g_malloc(LONG_LINE);
 	size_t at;
 
@@ -245,7 +219,7 @@ static int feed_line(void *arg)
 	return 0;
 }
 
-static void long_line_body(struct line *l)
+static void long_line_body(struct conf_line *l)
 {
 	const void *data;
 
@@ -257,17 +231,17 @@ static void long_line_body(struct line *l)
 
 static void test_long_line(enum conf_kind kind)
 {
-	run_line(kind, long_line_body);
+	conf_run_line(kind, long_line_body);
 }
 
 /* --- cuts, ends, bad calls ---------------------------------------------------------------------------------------- */
 
 static int close_conn(void *arg)
 {
-	return ringline_conn_close(((struct line *)arg)->conn);
+	return ringline_conn_close(((struct conf_line *)arg)->conn);
 }
 
-static void cut_body(struct line *l)
+static void cut_body(struct conf_line *l)
 {
 	struct ringline_scope_options o = RINGLINE_SCOPE_OPTIONS_INIT;
 	struct ringline_scope *scope;
@@ -288,12 +262,12 @@ static void cut_body(struct line *l)
 
 static void test_cut(enum conf_kind kind)
 {
-	run_line(kind, cut_body);
+	conf_run_line(kind, cut_body);
 }
 
 static int closed_main(void *arg)
 {
-	struct line l = { .kind = *(enum conf_kind *)arg };
+	struct conf_line l = { .kind = *(enum conf_kind *)arg };
 	const void *data;
 	int i;
 
@@ -315,7 +289,7 @@ static void test_closed(enum conf_kind kind)
 	CONF_OK(conf_run(closed_main, &kind));
 }
 
-static void bad_body(struct line *l)
+static void bad_body(struct conf_line *l)
 {
 	struct iovec iov;
 	const void *data;
@@ -334,7 +308,7 @@ static void bad_body(struct line *l)
 
 static void test_bad(void)
 {
-	run_line(CONF_TCP, bad_body);
+	conf_run_line(CONF_TCP, bad_body);
 }
 
 static void add(void)

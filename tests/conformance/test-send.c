@@ -4,33 +4,6 @@
 
 #include "support/conformance.h"
 
-struct line {
-	enum conf_kind kind;
-	struct ringline_conn *conn;
-	int peer;
-	void (*body)(struct line *l);
-};
-
-static int line_main(void *arg)
-{
-	struct line *l = arg;
-
-	l->conn = conf_open(l->kind, &l->peer);
-	l->body(l);
-	if (l->conn)
-		CONF_OK(ringline_conn_close(l->conn));
-	if (l->peer >= 0)
-		close(l->peer);
-	return 0;
-}
-
-static void run_line(enum conf_kind kind, void (*body)(struct line *l))
-{
-	struct line l = { .kind = kind, .body = body };
-
-	CONF_OK(conf_run(line_main, &l));
-}
-
 static void expect(int fd, uint32_t seed, uint64_t offset, size_t n)
 {
 	unsigned char *data = g_malloc(n);
@@ -42,7 +15,7 @@ static void expect(int fd, uint32_t seed, uint64_t offset, size_t n)
 
 /* --- queued copies ------------------------------------------------------------------------------------------------ */
 
-static void nowait_body(struct line *l)
+static void nowait_body(struct conf_line *l)
 {
 	unsigned char buf[100];
 	int i;
@@ -60,7 +33,7 @@ static void nowait_body(struct line *l)
 
 static void test_nowait(enum conf_kind kind)
 {
-	run_line(kind, nowait_body);
+	conf_run_line(kind, nowait_body);
 }
 
 struct reader {
@@ -80,7 +53,7 @@ static int read_it(void *arg)
 }
 
 /* A peer that does not read: the limit is reached, and room is told of. */
-static void limit_body(struct line *l)
+static void limit_body(struct conf_line *l)
 {
 	static unsigned char buf[64 * 1024];
 	struct reader r = { .fd = l->peer, .seed = 2 };
@@ -109,11 +82,11 @@ static void limit_body(struct line *l)
 
 static void test_limit(enum conf_kind kind)
 {
-	run_line(kind, limit_body);
+	conf_run_line(kind, limit_body);
 }
 
 /* Queued, waited for, joined: in the order of the calls. */
-static void order_body(struct line *l)
+static void order_body(struct conf_line *l)
 {
 	unsigned char buf[3000];
 	struct iovec iov[2] = { { buf, 1000 }, { buf + 1000, 2000 } };
@@ -139,10 +112,10 @@ static void order_body(struct line *l)
 
 static void test_order(enum conf_kind kind)
 {
-	run_line(kind, order_body);
+	conf_run_line(kind, order_body);
 }
 
-static void nowait_error_body(struct line *l)
+static void nowait_error_body(struct conf_line *l)
 {
 	int r = 0;
 
@@ -160,10 +133,10 @@ static void nowait_error_body(struct line *l)
 
 static void test_nowait_error(enum conf_kind kind)
 {
-	run_line(kind, nowait_error_body);
+	conf_run_line(kind, nowait_error_body);
 }
 
-static void close_behind_body(struct line *l)
+static void close_behind_body(struct conf_line *l)
 {
 	unsigned char *buf = g_malloc(200000);
 
@@ -178,12 +151,12 @@ static void close_behind_body(struct line *l)
 
 static void test_close_behind(enum conf_kind kind)
 {
-	run_line(kind, close_behind_body);
+	conf_run_line(kind, close_behind_body);
 }
 
 /* --- buffers ------------------------------------------------------------------------------------------------------ */
 
-static void take_body(struct line *l)
+static void take_body(struct conf_line *l)
 {
 	struct ringline_buf *all;
 	struct ringline_buf *part;
@@ -226,7 +199,7 @@ static void take_body(struct line *l)
 
 static void test_take(enum conf_kind kind)
 {
-	run_line(kind, take_body);
+	conf_run_line(kind, take_body);
 }
 
 /* One buffer to many connections, as a chat does. */
@@ -262,7 +235,7 @@ static void test_broadcast(enum conf_kind kind)
 	CONF_OK(conf_run(broadcast_main, &kind));
 }
 
-static void bad_body(struct line *l)
+static void bad_body(struct conf_line *l)
 {
 	struct ringline_buf *b;
 
@@ -285,7 +258,7 @@ static void bad_body(struct line *l)
 
 static void test_bad(void)
 {
-	run_line(CONF_TCP, bad_body);
+	conf_run_line(CONF_TCP, bad_body);
 }
 
 /* --- memory of the host's ----------------------------------------------------------------------------------------- */
@@ -297,7 +270,7 @@ static void count_release(void *arg)
 	++*(int *)arg;
 }
 
-static void zc_body(struct line *l)
+static void zc_body(struct conf_line *l)
 {
 	unsigned char *data = g_malloc(ZC_SIZE);
 	struct reader r = { .fd = l->peer, .seed = 6, .total = 3 * ZC_SIZE };
@@ -328,19 +301,13 @@ static void zc_body(struct line *l)
 	g_free(data);
 }
 
-static int zc_main(void *arg)
-{
-	return line_main(arg);
-}
-
-static void run_zc(enum conf_kind kind, void (*body)(struct line *l), uint64_t least)
+static void run_zc(enum conf_kind kind, void (*body)(struct conf_line *l), uint64_t least)
 {
 	struct ringline_config c = RINGLINE_CONFIG_INIT;
-	struct line l = { .kind = kind, .body = body };
 
 	conf_config(&c);
 	c.zero_copy_min = least;
-	CONF_OK(conf_run_with(&c, zc_main, &l));
+	conf_run_line_with(&c, kind, body);
 }
 
 static void test_zc(enum conf_kind kind)
@@ -349,7 +316,7 @@ static void test_zc(enum conf_kind kind)
 }
 
 /* Released exactly once when the peer is gone in the middle, and when the connection is aborted. */
-static void zc_killed_body(struct line *l)
+static void zc_killed_body(struct conf_line *l)
 {
 	unsigned char *data = g_malloc0(8 * ZC_SIZE);
 	int released = 0;
@@ -375,7 +342,7 @@ static void test_zc_killed(enum conf_kind kind)
 	run_zc(kind, zc_killed_body, 1);
 }
 
-static void zc_aborted_body(struct line *l)
+static void zc_aborted_body(struct conf_line *l)
 {
 	unsigned char *data = g_malloc0(8 * ZC_SIZE);
 	int released = 0;

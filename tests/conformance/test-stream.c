@@ -7,35 +7,7 @@
 #define MANY_SENDERS 8
 #define RECORDS      40
 
-/* One library connection and its peer, for the time of a case. */
-struct line {
-	enum conf_kind kind;
-	struct ringline_conn *conn;
-	int peer;
-	void (*body)(struct line *l);
-};
-
-static int line_main(void *arg)
-{
-	struct line *l = arg;
-
-	l->conn = conf_open(l->kind, &l->peer);
-	l->body(l);
-	if (l->conn)
-		CONF_OK(ringline_conn_close(l->conn));
-	if (l->peer >= 0)
-		close(l->peer);
-	return 0;
-}
-
-static void run_line(enum conf_kind kind, void (*body)(struct line *l))
-{
-	struct line l = { .kind = kind, .body = body };
-
-	CONF_OK(conf_run(line_main, &l));
-}
-
-static void close_peer(struct line *l)
+static void close_peer(struct conf_line *l)
 {
 	close(l->peer);
 	l->peer = -1;
@@ -50,7 +22,7 @@ static int put_late(void *arg)
 	return 0;
 }
 
-static void recv_body(struct line *l)
+static void recv_body(struct conf_line *l)
 {
 	char buf[16];
 
@@ -69,7 +41,7 @@ static void recv_body(struct line *l)
 
 static void test_recv(enum conf_kind kind)
 {
-	run_line(kind, recv_body);
+	conf_run_line(kind, recv_body);
 }
 
 static int put_pieces(void *arg)
@@ -85,7 +57,7 @@ static int put_pieces(void *arg)
 	return 0;
 }
 
-static void exact_body(struct line *l)
+static void exact_body(struct conf_line *l)
 {
 	char *buf = g_malloc(10000);
 
@@ -99,10 +71,10 @@ static void exact_body(struct line *l)
 
 static void test_recv_exact(enum conf_kind kind)
 {
-	run_line(kind, exact_body);
+	conf_run_line(kind, exact_body);
 }
 
-static void exact_end_body(struct line *l)
+static void exact_end_body(struct conf_line *l)
 {
 	struct ringline_conn_info info = { sizeof(info), 0, 0, 0, 0, 0 };
 	char buf[8];
@@ -118,10 +90,10 @@ static void exact_end_body(struct line *l)
 
 static void test_recv_exact_end(enum conf_kind kind)
 {
-	run_line(kind, exact_end_body);
+	conf_run_line(kind, exact_end_body);
 }
 
-static void peek_body(struct line *l)
+static void peek_body(struct conf_line *l)
 {
 	const void *data;
 	const void *again;
@@ -146,7 +118,7 @@ static void peek_body(struct line *l)
 
 static void test_peek_consume(enum conf_kind kind)
 {
-	run_line(kind, peek_body);
+	conf_run_line(kind, peek_body);
 }
 
 /* --- a thread at the other end ------------------------------------------------------------------------------------ */
@@ -201,7 +173,7 @@ static void *eat(void *arg)
 }
 
 
-static pthread_t start_thread(struct line *l, void *(*fn)(void *), struct feeder *f)
+static pthread_t start_thread(struct conf_line *l, void *(*fn)(void *), struct feeder *f)
 {
 	pthread_t thread;
 
@@ -250,7 +222,7 @@ static void take_mixed(struct ringline_conn *conn, size_t total, uint32_t seed)
 	g_rand_free(rand);
 }
 
-static void mixed_body(struct line *l)
+static void mixed_body(struct conf_line *l)
 {
 	struct feeder f = { .total = 4 << 20, .seed = 7 };
 	pthread_t thread = start_thread(l, feed, &f);
@@ -261,7 +233,7 @@ static void mixed_body(struct line *l)
 
 static void test_mixed(enum conf_kind kind)
 {
-	run_line(kind, mixed_body);
+	conf_run_line(kind, mixed_body);
 }
 
 static uint64_t count_of(const char *operation)
@@ -273,7 +245,7 @@ static uint64_t count_of(const char *operation)
 }
 
 /* A reader that wants much after smaller receives: its memory and the pool's buffers, in the order of the bytes. */
-static void direct_body(struct line *l)
+static void direct_body(struct conf_line *l)
 {
 	struct feeder f = { .total = 3 << 20, .seed = 3 };
 	char *buf = g_malloc(1 << 20);
@@ -294,11 +266,11 @@ static void direct_body(struct line *l)
 
 static void test_direct(enum conf_kind kind)
 {
-	run_line(kind, direct_body);
+	conf_run_line(kind, direct_body);
 }
 
 /* A reader that wants much and finds nothing has its memory filled without a buffer in between. */
-static void direct_end_body(struct line *l)
+static void direct_end_body(struct conf_line *l)
 {
 	char *buf = g_malloc(100000);
 
@@ -314,12 +286,12 @@ static void direct_end_body(struct line *l)
 
 static void test_direct_end(enum conf_kind kind)
 {
-	run_line(kind, direct_end_body);
+	conf_run_line(kind, direct_end_body);
 }
 
 /* --- sending ------------------------------------------------------------------------------------------------------ */
 
-static void sizes_body(struct line *l)
+static void sizes_body(struct conf_line *l)
 {
 	static const size_t slots[] = { 4096, 16384, 65536 };
 	char *in = g_malloc(64 * 65536);
@@ -348,10 +320,10 @@ static void sizes_body(struct line *l)
 
 static void test_send_sizes(enum conf_kind kind)
 {
-	run_line(kind, sizes_body);
+	conf_run_line(kind, sizes_body);
 }
 
-static void sendv_of(struct line *l, size_t pieces, size_t size)
+static void sendv_of(struct conf_line *l, size_t pieces, size_t size)
 {
 	struct iovec *iov = g_new(struct iovec, pieces);
 	char *out = g_malloc(pieces * size + 1);
@@ -372,7 +344,7 @@ static void sendv_of(struct line *l, size_t pieces, size_t size)
 	g_free(iov);
 }
 
-static void sendv_body(struct line *l)
+static void sendv_body(struct conf_line *l)
 {
 	static const size_t counts[] = { 1, 2, 3, 63, 64, 65, 128, 1000 };
 	struct iovec none[4] = { 0 };
@@ -394,7 +366,7 @@ static void sendv_body(struct line *l)
 
 static void test_sendv_pieces(enum conf_kind kind)
 {
-	run_line(kind, sendv_body);
+	conf_run_line(kind, sendv_body);
 }
 
 struct both {
@@ -423,7 +395,7 @@ static int send_all(void *arg)
 }
 
 /* 16 MiB each way at once, in random pieces. */
-static void both_ways_body(struct line *l)
+static void both_ways_body(struct conf_line *l)
 {
 	struct both b = { l->conn, 16 << 20 };
 	struct feeder in = { .total = b.total, .seed = 12 };
@@ -447,7 +419,7 @@ static void both_ways_body(struct line *l)
 
 static void test_both_ways(enum conf_kind kind)
 {
-	run_line(kind, both_ways_body);
+	conf_run_line(kind, both_ways_body);
 }
 
 /* Records of one tag each, from many tasks at once; one in three as pieces. */
@@ -500,7 +472,7 @@ static void take_record(int fd, unsigned int *count)
 	g_free(buf);
 }
 
-static void many_body(struct line *l)
+static void many_body(struct conf_line *l)
 {
 	struct sender s[MANY_SENDERS];
 	unsigned int count[MANY_SENDERS] = { 0 };
@@ -518,7 +490,7 @@ static void many_body(struct line *l)
 
 static void test_many_senders(enum conf_kind kind)
 {
-	run_line(kind, many_body);
+	conf_run_line(kind, many_body);
 }
 
 /* --- order and ends ----------------------------------------------------------------------------------------------- */
@@ -543,7 +515,7 @@ static int send_one(void *arg)
 }
 
 /* Has 100 tasks send while the peer does not read. */
-static void queue_sends(struct line *l, struct queue *q)
+static void queue_sends(struct conf_line *l, struct queue *q)
 {
 	struct ringline_conn_info info = { sizeof(info), 0, 0, 0, 0, 0 };
 	unsigned int i;
@@ -558,7 +530,7 @@ static void queue_sends(struct line *l, struct queue *q)
 	g_assert_cmpuint(info.bytes_queued + info.bytes_sent, ==, QUEUED * QUEUED_SIZE);
 }
 
-static void take_queued(struct line *l)
+static void take_queued(struct conf_line *l)
 {
 	char *buf = g_malloc(QUEUED * QUEUED_SIZE);
 
@@ -567,7 +539,7 @@ static void take_queued(struct line *l)
 	g_free(buf);
 }
 
-static void shutdown_body(struct line *l)
+static void shutdown_body(struct conf_line *l)
 {
 	struct queue q;
 
@@ -579,10 +551,10 @@ static void shutdown_body(struct line *l)
 
 static void test_shutdown_queues(enum conf_kind kind)
 {
-	run_line(kind, shutdown_body);
+	conf_run_line(kind, shutdown_body);
 }
 
-static void close_body(struct line *l)
+static void close_body(struct conf_line *l)
 {
 	struct queue q;
 
@@ -594,10 +566,10 @@ static void close_body(struct line *l)
 
 static void test_close_queues(enum conf_kind kind)
 {
-	run_line(kind, close_body);
+	conf_run_line(kind, close_body);
 }
 
-static void half_close_ours_body(struct line *l)
+static void half_close_ours_body(struct conf_line *l)
 {
 	char buf[8];
 
@@ -616,10 +588,10 @@ static void half_close_ours_body(struct line *l)
 
 static void test_half_close_ours(enum conf_kind kind)
 {
-	run_line(kind, half_close_ours_body);
+	conf_run_line(kind, half_close_ours_body);
 }
 
-static void half_close_theirs_body(struct line *l)
+static void half_close_theirs_body(struct conf_line *l)
 {
 	char buf[8];
 
@@ -634,10 +606,10 @@ static void half_close_theirs_body(struct line *l)
 
 static void test_half_close_theirs(enum conf_kind kind)
 {
-	run_line(kind, half_close_theirs_body);
+	conf_run_line(kind, half_close_theirs_body);
 }
 
-static void end_after_data_body(struct line *l)
+static void end_after_data_body(struct conf_line *l)
 {
 	struct feeder f = { .fd = l->peer, .total = 300000, .seed = 9 };
 	char *buf = g_malloc(f.total);
@@ -668,10 +640,10 @@ static void end_after_data_body(struct line *l)
 
 static void test_end_after_data(enum conf_kind kind)
 {
-	run_line(kind, end_after_data_body);
+	conf_run_line(kind, end_after_data_body);
 }
 
-static void error_after_data_body(struct line *l)
+static void error_after_data_body(struct conf_line *l)
 {
 	char buf[2000];
 	ssize_t n;
@@ -695,10 +667,10 @@ static void error_after_data_body(struct line *l)
 
 static void error_after_data_case(void)
 {
-	run_line(CONF_TCP, error_after_data_body);
+	conf_run_line(CONF_TCP, error_after_data_body);
 }
 
-static void send_error_body(struct line *l)
+static void send_error_body(struct conf_line *l)
 {
 	char *buf = g_malloc0(1 << 20);
 	ssize_t n;
@@ -713,7 +685,7 @@ static void send_error_body(struct line *l)
 }
 
 /* Bytes that peek lent may leave behind the caller's back: what they meet is the next call's, and the reader is not left. */
-static void lent_send_error_body(struct line *l)
+static void lent_send_error_body(struct conf_line *l)
 {
 	static const struct linger reset = { .l_onoff = 1, .l_linger = 0 };
 	const void *data;
@@ -734,11 +706,11 @@ static void lent_send_error_body(struct line *l)
 
 static void test_lent_send_error(enum conf_kind kind)
 {
-	run_line(kind, lent_send_error_body);
+	conf_run_line(kind, lent_send_error_body);
 }
 
 /* What was lent can be sent in pieces and consumed at once; it arrives whole and in order, before what is queued behind. */
-static void lent_send_order_body(struct line *l)
+static void lent_send_order_body(struct conf_line *l)
 {
 	static char out[40000];
 	static char in[40000];
@@ -767,12 +739,12 @@ static void lent_send_order_body(struct line *l)
 
 static void test_lent_send_order(enum conf_kind kind)
 {
-	run_line(kind, lent_send_order_body);
+	conf_run_line(kind, lent_send_order_body);
 }
 
 static void test_send_error(enum conf_kind kind)
 {
-	run_line(kind, send_error_body);
+	conf_run_line(kind, send_error_body);
 }
 
 /* --- limits ------------------------------------------------------------------------------------------------------- */
@@ -780,7 +752,7 @@ static void test_send_error(enum conf_kind kind)
 #define INPUT_LIMIT  65536u
 #define BUFFER_LIMIT 524288u
 
-static void throttle_body(struct line *l)
+static void throttle_body(struct conf_line *l)
 {
 	struct feeder f = { .total = 4 << 20, .seed = 31 };
 	struct ringline_conn_info info = { sizeof(info), 0, 0, 0, 0, 0 };
@@ -814,7 +786,6 @@ static void throttle_body(struct line *l)
 
 static void throttle_case(void)
 {
-	struct line l = { .kind = CONF_TCP, .body = throttle_body };
 	struct ringline_config c;
 
 	conf_config(&c);
@@ -823,7 +794,7 @@ static void throttle_case(void)
 		c.receive_buffer_size = 16384;
 		c.receive_buffer_limit = BUFFER_LIMIT;
 	}
-	CONF_OK(conf_run_with(&c, line_main, &l));
+	conf_run_line_with(&c, CONF_TCP, throttle_body);
 }
 
 /* Those who do not read must not keep another from its bytes, however few buffers there are. */
@@ -831,7 +802,7 @@ static void throttle_case(void)
 
 static int hold_some(void *arg)
 {
-	struct line *l = arg;
+	struct conf_line *l = arg;
 	char byte;
 
 	g_assert_cmpint(ringline_conn_recv(l->conn, &byte, 1), ==, 1);
@@ -839,10 +810,10 @@ static int hold_some(void *arg)
 	return 0;
 }
 
-static void slow_body(struct line *l)
+static void slow_body(struct conf_line *l)
 {
 	struct feeder f = { .total = 1 << 20, .seed = 17 };
-	struct line sleeper[SLEEPERS];
+	struct conf_line sleeper[SLEEPERS];
 	struct ringline_scope *scope;
 	pthread_t thread;
 	char buf[5000];
@@ -877,7 +848,7 @@ static void slow_body(struct line *l)
 
 static void test_slow_others(enum conf_kind kind)
 {
-	run_line(kind, slow_body);
+	conf_run_line(kind, slow_body);
 }
 
 /* --- bulk --------------------------------------------------------------------------------------------------------- */
@@ -956,7 +927,7 @@ static void test_bulk(enum conf_kind kind)
 
 /* --- what a connection tells -------------------------------------------------------------------------------------- */
 
-static void names_body(struct line *l)
+static void names_body(struct conf_line *l)
 {
 	char text[RINGLINE_ADDRESS_SIZE];
 	char cut[5];
@@ -977,7 +948,7 @@ static void names_body(struct line *l)
 
 static void test_names(enum conf_kind kind)
 {
-	run_line(kind, names_body);
+	conf_run_line(kind, names_body);
 }
 
 static void add(void)

@@ -395,6 +395,34 @@ struct ringline_conn *conf_open(enum conf_kind kind, int *peer)
 	return conn;
 }
 
+static int line_main(void *arg)
+{
+	struct conf_line *l = arg;
+
+	l->conn = conf_open(l->kind, &l->peer);
+	l->body(l);
+	if (l->conn)
+		CONF_OK(ringline_conn_close(l->conn));
+	if (l->peer >= 0)
+		close(l->peer);
+	return 0;
+}
+
+void conf_run_line_with(const struct ringline_config *config, enum conf_kind kind, void (*body)(struct conf_line *l))
+{
+	struct conf_line l = { .kind = kind, .body = body };
+
+	CONF_OK(conf_run_with(config, line_main, &l));
+}
+
+void conf_run_line(enum conf_kind kind, void (*body)(struct conf_line *l))
+{
+	struct ringline_config c;
+
+	conf_config(&c);
+	conf_run_line_with(&c, kind, body);
+}
+
 int conf_try_connect_raw(const char *address)
 {
 	struct sockaddr_storage sa;

@@ -90,6 +90,18 @@ int conf_listen_raw(enum conf_kind kind, int backlog, char *address);
 /* A connection of the library, made by the calling task, and the socket at its other end, non-blocking. */
 struct ringline_conn *conf_open(enum conf_kind kind, int *peer);
 
+/* Such a pair for the time of a case: what the body leaves of it is closed. */
+struct conf_line {
+	enum conf_kind kind;
+	struct ringline_conn *conn;       /* NULL: the body has closed it */
+	int peer;                         /* negative: the same */
+	void (*body)(struct conf_line *l);
+};
+
+/* A task with such a pair runs the body. */
+void conf_run_line(enum conf_kind kind, void (*body)(struct conf_line *l));
+void conf_run_line_with(const struct ringline_config *config, enum conf_kind kind, void (*body)(struct conf_line *l));
+
 /* A connected socket of the test's own, to an address of the library's form; blocking. */
 int conf_connect_raw(const char *address);
 int conf_try_connect_raw(const char *address);
