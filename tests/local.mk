@@ -269,6 +269,7 @@ endif
 
 # What streams do when the kernel has not got a feature.
 stream_programs = \
+	tests/conformance/test-accept \
 	tests/conformance/test-adopt \
 	tests/conformance/test-chaos \
 	tests/conformance/test-close \

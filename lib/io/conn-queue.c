@@ -88,14 +88,15 @@ int ringline_conn_send_buf(struct ringline_conn *conn, struct ringline_buf *buf)
 
 int ringline_conn_send_zc(struct ringline_conn *conn, const void *data, size_t len, void (*release)(void *arg), void *arg)
 {
-	uint64_t least = conn ? conn->io->config.zero_copy_min : 0;
 	struct borrowed *b;
+	uint64_t least;
 	int r = may_queue(conn, __func__);
 
 	if (r < 0)
 		return r;
 	if (!data || !len || len > SSIZE_MAX || !release)
 		return -EINVAL;
+	least = conn->io->config.zero_copy_min;
 	b = rln_mem_alloc(sizeof(*b));
 	if (!b)
 		return -ENOMEM;

@@ -16,6 +16,45 @@ static void serve_nothing(struct ringline_conn *conn, void *arg)
 	(void)arg;
 }
 
+static void never_released(void *arg)
+{
+	(void)arg;
+	g_assert_not_reached();
+}
+
+/* Calls that refuse a connection alike, whatever is wrong with it. */
+static void expect_refused(struct ringline_conn *conn, struct ringline_conn *other, int error)
+{
+	struct ringline_peer_cred cred = { .size = sizeof(cred) };
+	struct ringline_tcp_info info = { .size = sizeof(info) };
+	struct iovec iov = { NULL, 0 };
+	struct ringline_buf *buf;
+	const void *data;
+	char room[8] = { 0 };
+	int fd = 0;
+
+	g_assert_cmpint(ringline_conn_peekv(conn, &iov, 1), ==, error);
+	g_assert_cmpint(ringline_conn_peek_at_least(conn, 1, &data), ==, error);
+	g_assert_cmpint(ringline_conn_peek_until(conn, "x", 1, 1, &data), ==, error);
+	g_assert_cmpint(ringline_conn_take(conn, 1, &buf), ==, error);
+	g_assert_cmpint(ringline_conn_wait_readable(conn), ==, error);
+	g_assert_cmpint(ringline_conn_send_nowait(conn, room, 1), ==, error);
+	g_assert_cmpint(ringline_conn_send_buf(conn, NULL), ==, error);
+	g_assert_cmpint(ringline_conn_send_zc(conn, room, 1, never_released, NULL), ==, error);
+	g_assert_cmpint(ringline_conn_wait_writable(conn), ==, error);
+	g_assert_cmpint(ringline_conn_flush(conn), ==, error);
+	g_assert_cmpint(ringline_conn_sendfile(conn, 0, 0, 1), ==, error);
+	g_assert_cmpint(ringline_conn_forward(conn, other, 1), ==, error);
+	g_assert_cmpint(ringline_conn_send_fds(conn, room, 1, &fd, 1), ==, error);
+	g_assert_cmpint(ringline_conn_take_fds(conn, &fd, 1), ==, error);
+	g_assert_cmpint(ringline_conn_set_option(conn, RINGLINE_CONN_NODELAY, 1), ==, error);
+	g_assert_cmpint(ringline_conn_get_option(conn, RINGLINE_CONN_NODELAY), ==, error);
+	g_assert_cmpint(ringline_conn_peer_cred(conn, &cred), ==, error);
+	g_assert_cmpint(ringline_conn_peer_pidfd(conn), ==, error);
+	g_assert_cmpint(ringline_conn_peer_label(conn, room, sizeof(room)), ==, error);
+	g_assert_cmpint(ringline_conn_tcp_info(conn, &info), ==, error);
+}
+
 /* --- the wrong thread --------------------------------------------------------------------------------------------- */
 
 /* Objects of a worker, for others to misuse; it holds them until told to let go. */
@@ -77,6 +116,7 @@ static void misuse_conn(struct ringline_conn *conn)
 	REFUSED("ringline_conn_peer:", ringline_conn_peer(conn, buf, sizeof(buf)));
 	REFUSED("ringline_conn_local:", ringline_conn_local(conn, buf, sizeof(buf)));
 	REFUSED("ringline_conn_info:", ringline_conn_info(conn, &info));
+	expect_refused(conn, conn, -EPERM);
 }
 
 static void misuse_others(struct objects *o)
@@ -86,6 +126,7 @@ static void misuse_others(struct objects *o)
 	struct ringline_conn *conn;
 	struct ringline_scope *scope;
 	struct ringline_task *task;
+	struct ringline_buf *buf;
 	int64_t result;
 
 	REFUSED("ringline_spawn:", ringline_spawn(nothing, NULL));
@@ -110,6 +151,9 @@ static void misuse_others(struct objects *o)
 	REFUSED("ringline_op_result:", ringline_op_result(o->op));
 	REFUSED("ringline_connect:", ringline_connect(&conn, "tcp:127.0.0.1:1", NULL));
 	REFUSED("ringline_conn_find:", ringline_conn_find(&conn, 1));
+	REFUSED("ringline_connect_host:", ringline_connect_host(&conn, "x", "1", NULL));
+	REFUSED("ringline_conn_from_fd:", ringline_conn_from_fd(&conn, 0));
+	REFUSED("ringline_buf_new:", ringline_buf_new(&buf, "x", 1));
 }
 
 static struct ringline_runtime *start_holder(struct objects *o)
@@ -238,6 +282,7 @@ static int null_main(void *arg)
 	g_assert_cmpint(ringline_conn_send(conn, &peer, (size_t)-1), ==, -EINVAL);
 	g_assert_cmpint(ringline_conn_peer(conn, NULL, 8), ==, -EINVAL);
 	g_assert_cmpint(ringline_conn_info(conn, NULL), ==, -EINVAL);
+	expect_refused(NULL, conn, -EINVAL);
 	CONF_OK(ringline_conn_close(conn));
 	close(peer);
 	return 0;
@@ -275,6 +320,48 @@ static void test_null(void)
 	g_assert_cmpint(ringline_worker_op_count(rt, 0, "recv", "kqueue", &count), ==, -ENOENT);
 	g_assert_cmpint(ringline_worker_op_count(rt, 0, "receive", "epoll", &count), ==, -ENOENT);
 	CONF_OK(conf_stop(rt));
+}
+
+/* Closed, by hand and in callbacks: where the library calls, and where it goes round. */
+static int close_it(struct ringline_conn *conn, void *arg)
+{
+	(void)arg;
+	return ringline_conn_close(conn);
+}
+
+static void close_when_released(void *arg)
+{
+	CONF_OK(ringline_conn_close(*(struct ringline_conn **)arg));
+	*(struct ringline_conn **)arg = NULL;
+}
+
+static int closed_main(void *arg)
+{
+	struct ringline_conn *conn[3];
+	uint64_t id;
+	int peer[3];
+	int i;
+
+	(void)arg;
+	for (i = 0; i < 3; i++)
+		conn[i] = conf_open(CONF_TCP, &peer[i]);
+	id = ringline_conn_id(conn[0]);
+	CONF_OK(ringline_conn_find(&conn[0], id));            /* a second reference keeps the handle good */
+	CONF_OK(ringline_conn_close(conn[0]));
+	expect_refused(conn[0], conn[1], -EBADF);
+	g_assert_cmpint(ringline_conn_close(conn[0]), ==, -EBADF);
+	CONF_OK(ringline_conn_send_zc(conn[1], "bye", 3, close_when_released, &conn[1]));
+	CONF_UNTIL(!conn[1]);
+	CONF_OK(ringline_conn_each(close_it, NULL));
+	g_assert_cmpint(ringline_conn_close(conn[2]), ==, -EBADF);
+	for (i = 0; i < 3; i++)
+		close(peer[i]);
+	return 0;
+}
+
+static void test_closed(void)
+{
+	CONF_OK(conf_run(closed_main, NULL));
 }
 
 /* --- sizes -------------------------------------------------------------------------------------------------------- */
@@ -434,6 +521,7 @@ static void add(void)
 	conf_add("/guard/wrong-thread", test_thread);
 	conf_add("/guard/wrong-worker", test_worker);
 	conf_add("/guard/null-arguments", test_null);
+	conf_add("/guard/closed-by-hand-and-in-callbacks", test_closed);
 	conf_add("/guard/config-size", test_config_size);
 	conf_add("/guard/config-values", test_config_values);
 	conf_add("/guard/option-sizes", test_option_size);

@@ -38,6 +38,7 @@ missing_file() {
 
 # There is a loopback everywhere. The watch waits for the signal as for the links.
 links_and_signal() {
+	: >"$tmp/links"   # what an earlier one said is not to be taken for what this one says
 	"$examples/linkwatch" >"$tmp/links" &
 	watch=$!
 	until grep -q '^lo is ' "$tmp/links"; do

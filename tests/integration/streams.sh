@@ -137,6 +137,7 @@ resets_when_the_target_is_gone() {
 limits_and_tells() {
 	start_target
 	start proxy -l tcp:127.0.0.1:0 -t "$target" -m 1 -s "unix:$tmp/stats"
+	: >"$tmp/first"   # what an earlier one read is not to be taken for what this one reads
 	mkfifo "$tmp/fifo"
 	nc -N 127.0.0.1 "$port" <"$tmp/fifo" >"$tmp/first" &
 	client=$!
@@ -165,6 +166,8 @@ cuts_off_the_silent() {
 
 chats() {
 	start chat -l tcp:127.0.0.1:0 -w 2
+	: >"$tmp/ann.out"
+	: >"$tmp/ben.out"
 	mkfifo "$tmp/ann" "$tmp/ben"
 	nc -N 127.0.0.1 "$port" <"$tmp/ann" >"$tmp/ann.out" &
 	started="$started $!"
