@@ -74,8 +74,8 @@ unit_programs = \
 	tests/unit/test-executor \
 	tests/unit/test-fiber \
 	tests/unit/test-handle \
-	tests/fuzz/fuzz-address \
-	tests/fuzz/fuzz-streams \
+	tests/unit/fuzz-address \
+	tests/unit/fuzz-streams \
 	tests/unit/test-heap \
 	tests/unit/test-schedule \
 	tests/unit/test-registry \
@@ -139,12 +139,12 @@ tests_unit_test_backend_LDADD = $(UNIT_FULL_LIBS)
 tests_unit_test_backend_loop_CPPFLAGS = $(UNIT_CPPFLAGS) $(LIBURING_CFLAGS)
 tests_unit_test_backend_loop_LDADD = $(UNIT_FULL_LIBS)
 # The fuzz targets, with the inputs of fuzz-main.c.
-tests_fuzz_fuzz_address_SOURCES = tests/fuzz/fuzz-address.c tests/fuzz/fuzz-main.c tests/fuzz/fuzz.h
-tests_fuzz_fuzz_address_CPPFLAGS = $(UNIT_CPPFLAGS)
-tests_fuzz_fuzz_address_LDADD = $(UNIT_FULL_LIBS)
-tests_fuzz_fuzz_streams_SOURCES = tests/fuzz/fuzz-streams.c tests/fuzz/fuzz-main.c tests/fuzz/fuzz.h
-tests_fuzz_fuzz_streams_CPPFLAGS = $(UNIT_CPPFLAGS)
-tests_fuzz_fuzz_streams_LDADD = $(UNIT_FULL_LIBS)
+tests_unit_fuzz_address_SOURCES = tests/fuzz/fuzz-address.c tests/fuzz/fuzz-main.c tests/fuzz/fuzz.h
+tests_unit_fuzz_address_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_fuzz_address_LDADD = $(UNIT_FULL_LIBS)
+tests_unit_fuzz_streams_SOURCES = tests/fuzz/fuzz-streams.c tests/fuzz/fuzz-main.c tests/fuzz/fuzz.h
+tests_unit_fuzz_streams_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_fuzz_streams_LDADD = $(UNIT_FULL_LIBS)
 tests_unit_test_waiting_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_waiting_LDADD = $(UNIT_FULL_LIBS)
 tests_unit_test_registry_CPPFLAGS = $(UNIT_CPPFLAGS) $(LIBURING_CFLAGS)
