@@ -268,7 +268,7 @@ void rln_conn_recv_complete(struct rln_op *op, const struct rln_completion *done
 	bool terminal = !(done->flags & RLN_C_MORE);
 	struct rln_completion with_fds;
 
-	if (op->opcode == RLN_OP_RECVMSG) {
+	if (rln_unlikely(op->opcode == RLN_OP_RECVMSG)) {
 		with_fds = *done;
 		rln_conn_fds_received(c, &with_fds);
 		done = &with_fds;
@@ -281,7 +281,7 @@ void rln_conn_recv_complete(struct rln_op *op, const struct rln_completion *done
 	} else if (terminal && op->opcode != RLN_OP_READABLE) {
 		note_end(c, done->res);
 	}
-	if (c->recv_by_hand) {
+	if (rln_unlikely(c->recv_by_hand)) {
 		rln_source_fire_all(&c->readable, 0);
 	} else if (c->state != RLN_CONN_OPEN) {
 		if (terminal)
@@ -333,7 +333,8 @@ static int park(struct ringline_conn *c, struct rln_reader *r, struct ringline_t
 
 	rln_parker_init(&p, t);
 	rln_wait_arm(&r->wait, &p, &c->reader);
-	rln_wait_arm(&sink, &p, r->sink ? &r->sink->writable : NULL);
+	if (rln_unlikely(r->sink != NULL))
+		rln_wait_arm(&sink, &p, &r->sink->writable);
 	rln_conn_recv_arm(c);
 	cut = rln_conn_park(c, &p, &r->wait, RLN_LIMIT_READ);
 	if (cut && rln_op_inflight(&c->recv) && c->recv.opcode == RLN_OP_RECV) {
@@ -341,7 +342,8 @@ static int park(struct ringline_conn *c, struct rln_reader *r, struct ringline_t
 		rln_park_shielded(&p);
 	}
 	rln_wait_disarm(&r->wait);
-	rln_wait_disarm(&sink);
+	if (rln_unlikely(r->sink != NULL))
+		rln_wait_disarm(&sink);
 	return cut;
 }
 

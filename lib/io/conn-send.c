@@ -293,8 +293,8 @@ static void send_ended(struct ringline_conn *c, int64_t res)
 		rln_conn_send_fail(c, (int)res);
 	else if (c->send_error)
 		rln_conn_send_fail(c, c->send_error);
-	else if (c->queued <= rln_conn_output_limit(c) / 2)
-		rln_source_fire_all(&c->writable, 0);
+	else if (!rln_list_empty(&c->output) && c->queued <= rln_conn_output_limit(c) / 2)
+		rln_source_fire_all(&c->writable, 0);   /* of an empty queue rln_conn_progress() tells */
 	rln_conn_progress(c);
 }
 

@@ -125,6 +125,8 @@ static int writable_main(void *arg)
 	int peer;
 
 	f.conn = conf_open(((struct kind_arg *)arg)->kind, &peer);
+	conf_shrink(peer);
+	CONF_OK(ringline_conn_set_option(f.conn, RINGLINE_CONN_SEND_BUFFER, 65536));   /* the kernel has no room for all */
 	c = on(RINGLINE_CASE_WRITABLE, f.conn);
 	g_assert_cmpint(sel(&c, 1), ==, 0);
 	CONF_OK(ringline_spawn(fill_main, &f));
