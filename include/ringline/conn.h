@@ -265,7 +265,8 @@ int ringline_conn_send_buf(struct ringline_conn *conn, struct ringline_buf *buf)
  * The same for memory of the caller's, which must stay as it is until release(arg) is called: once, on this worker and outside
  * of any task, when neither the library nor the kernel needs it any more, which may be long after the bytes have left. From
  * the configured zero_copy_min on, and on io_uring over TCP, the kernel sends from the memory itself. Whether that pays
- * depends on the network card; over the loopback device the kernel always copies. If the call fails release is not called.
+ * depends on the network card, and has not been measured: over the loopback device the kernel always copies. If the call fails
+ * release is not called.
  *
  * Returns as ringline_conn_send_nowait(); -EINVAL also if len is 0.
  * Since: 0.1
