@@ -4,7 +4,8 @@
  *
  * rln_conn_progress() runs after every completion and every request to end. It sends what is queued; when nothing is, it
  * does what waits behind the data: shut down the outgoing stream, or cancel the receive, wait until no operation is in
- * flight, and close the descriptor through the backend. A connection that is aborted skips the queue.
+ * flight, and close the descriptor through the backend. A connection that is aborted skips the queue. A graceful close also
+ * waits for the memory of zero-copy sends: only as long as there is a descriptor can the kernel be made to let go of it.
  */
 #include <errno.h>
 #include <sys/socket.h>
@@ -76,14 +77,14 @@ void rln_conn_progress(struct ringline_conn *c)
 	rln_source_fire_all(&c->writable, 0);
 	if (c->shut_wanted && !c->shut_done)
 		shut_down(c);
-	if (c->state == RLN_CONN_CLOSING)
+	if (c->state == RLN_CONN_CLOSING && !c->nzero_copy)
 		finish(c);
 }
 
 /* Without memory for the timer the close cannot be bounded, so it is not graceful unless it is immediate. */
 static bool may_linger(struct ringline_conn *c)
 {
-	if (rln_list_empty(&c->output))
+	if (rln_list_empty(&c->output) && !c->nzero_copy)
 		return true;
 	return rln_timer_arm(c->io->exec, &c->linger,
 	                     rln_time_add(rln_clock_now(c->io->exec->clock), rln_conn_close_timeout(c))) == 0;

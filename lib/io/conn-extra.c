@@ -24,11 +24,10 @@ static void limit_over(struct rln_timer *t)
 	l->over = rln_wait_fire(l->wait, -ETIMEDOUT);
 }
 
-int rln_conn_park_limited(struct ringline_conn *c, struct rln_parker *p, struct rln_wait *w, enum rln_conn_limit limit)
+int rln_conn_park_limited(struct ringline_conn *c, struct rln_parker *p, struct rln_wait *w, struct rln_source *source,
+                          enum rln_conn_limit limit)
 {
 	struct rln_exec *x = c->io->exec;
-	struct rln_list *behind = w->link.prev;   /* the only one that waits there, so its place is kept by the head */
-	bool listed = rln_list_linked(&w->link);
 	struct call_limit l = { .wait = w };
 	int r;
 
@@ -40,8 +39,7 @@ int rln_conn_park_limited(struct ringline_conn *c, struct rln_parker *p, struct 
 	if (r || !l.over)
 		return r;
 	p->winner = NULL;
-	if (listed)
-		rln_list_add_tail(behind, &w->link);
+	rln_wait_arm(w, p, source);
 	return -ETIMEDOUT;
 }
 

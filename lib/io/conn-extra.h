@@ -52,16 +52,18 @@ int rln_conn_idle_restart(struct ringline_conn *c);
 uint64_t rln_conn_close_timeout(const struct ringline_conn *c);
 
 /*
- * Parks until *w*, which is armed, has fired, or that limit of the connection's passes: -ETIMEDOUT, like the other cuts. The
- * wait is armed again then, for whoever has to wait until what it waited for has come to its end.
+ * Parks until *w*, which is armed on *source* (NULL: on none), has fired, or that limit of the connection's passes: -ETIMEDOUT,
+ * like the other cuts. The wait is armed again then, for whoever has to wait until what it waited for has come to its end.
  */
-int rln_conn_park_limited(struct ringline_conn *c, struct rln_parker *p, struct rln_wait *w, enum rln_conn_limit limit);
+int rln_conn_park_limited(struct ringline_conn *c, struct rln_parker *p, struct rln_wait *w, struct rln_source *source,
+                          enum rln_conn_limit limit);
 
-static inline int rln_conn_park(struct ringline_conn *c, struct rln_parker *p, struct rln_wait *w, enum rln_conn_limit limit)
+static inline int rln_conn_park(struct ringline_conn *c, struct rln_parker *p, struct rln_wait *w, struct rln_source *source,
+                                enum rln_conn_limit limit)
 {
 	if (rln_likely(!c->extra || !c->extra->timeout[limit]))
 		return rln_park(p);
-	return rln_conn_park_limited(c, p, w, limit);
+	return rln_conn_park_limited(c, p, w, source, limit);
 }
 
 static inline size_t rln_conn_input_limit(const struct ringline_conn *c)

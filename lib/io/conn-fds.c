@@ -20,7 +20,6 @@
 struct rln_fds {
 	uint32_t max;                     /* descriptors that may wait */
 	uint32_t n;
-	bool receiving;                   /* msg is the kernel's */
 	struct rln_buf *block;            /* what is received into; NULL: none yet */
 	size_t used;
 	struct msghdr msg;
@@ -62,7 +61,6 @@ bool rln_conn_fds_receive(struct ringline_conn *c)
 	f->iov = (struct iovec){ .iov_base = f->block->mem + f->used, .iov_len = BLOCK_SIZE - f->used };
 	f->msg = (struct msghdr){ .msg_iov = &f->iov, .msg_iovlen = 1, .msg_control = f->control.bytes,
 		                  .msg_controllen = sizeof(f->control.bytes) };
-	f->receiving = true;
 	c->recv.opcode = RLN_OP_RECVMSG;
 	c->recv.ptr = &f->msg;
 	c->recv.len = f->iov.iov_len;
@@ -103,7 +101,6 @@ void rln_conn_fds_received(struct ringline_conn *c, struct rln_completion *done)
 {
 	struct rln_fds *f = c->extra->fds;
 
-	f->receiving = false;
 	if (done->res < 0)
 		return;
 	keep_all(c, f);

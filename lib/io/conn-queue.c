@@ -124,7 +124,7 @@ static int wait_until(struct ringline_conn *c, size_t queued, struct ringline_ta
 	       (c->queued > queued || (!queued && !rln_list_empty(&c->output)))) {
 		rln_parker_init(&p, t);
 		rln_wait_arm(&w, &p, &c->writable);
-		r = rln_conn_park(c, &p, &w, RLN_LIMIT_WRITE);
+		r = rln_conn_park(c, &p, &w, &c->writable, RLN_LIMIT_WRITE);
 		rln_wait_disarm(&w);
 	}
 	if (r == 0 && c->state != RLN_CONN_OPEN)

@@ -336,7 +336,7 @@ static int park(struct ringline_conn *c, struct rln_reader *r, struct ringline_t
 	if (rln_unlikely(r->sink != NULL))
 		rln_wait_arm(&sink, &p, &r->sink->writable);
 	rln_conn_recv_arm(c);
-	cut = rln_conn_park(c, &p, &r->wait, RLN_LIMIT_READ);
+	cut = rln_conn_park(c, &p, &r->wait, &c->reader, RLN_LIMIT_READ);
 	if (cut && rln_op_inflight(&c->recv) && c->recv.opcode == RLN_OP_RECV) {
 		c->transport->cancel(c, &c->recv);
 		rln_park_shielded(&p);

@@ -318,15 +318,18 @@ static void zero_copy_complete(struct rln_op *op, const struct rln_completion *d
 	if (done->flags & RLN_C_MORE)
 		return;
 	c->io->nzero_copy--;
+	c->nzero_copy--;
 	rln_buf_unref(z->buf);
 	rln_slab_free(&c->io->zero_copies, z);
+	if (c->state == RLN_CONN_CLOSING)
+		rln_conn_progress(c);             /* the close may have waited for this */
 	rln_conn_leave(c);
 }
 
-/* False: there is no memory for it, and it is copied like any other. */
+/* False: there is no memory for it, or there are too many, and it is copied like any other. */
 static bool submit_zero_copy(struct ringline_conn *c)
 {
-	struct rln_zero_copy *z = rln_slab_alloc(&c->io->zero_copies);
+	struct rln_zero_copy *z = c->nzero_copy < UINT16_MAX ? rln_slab_alloc(&c->io->zero_copies) : NULL;
 
 	if (!z)
 		return false;
@@ -337,6 +340,7 @@ static bool submit_zero_copy(struct ringline_conn *c)
 	z->op.flags = RLN_OPF_ZERO_COPY;
 	c->zero_copy = z;
 	c->io->nzero_copy++;
+	c->nzero_copy++;
 	rln_conn_enter(c);
 	c->transport->submit(c, &z->op);
 	return true;
@@ -384,7 +388,7 @@ ssize_t rln_conn_send_item(struct ringline_conn *c, struct rln_send *s, struct r
 	rln_conn_append(c, s);
 	if (first)
 		start_first(c);
-	cut = rln_conn_park(c, &p, &s->wait, RLN_LIMIT_WRITE);
+	cut = rln_conn_park(c, &p, &s->wait, NULL, RLN_LIMIT_WRITE);
 	if (cut)
 		withdraw(c, s, &p);
 	if (!s->left)

@@ -44,7 +44,7 @@ static int await(struct ringline_conn *c, struct rln_op *op, struct rln_source *
 		if (cut)
 			rln_park_shielded(&p);
 		else
-			cut = rln_conn_park(c, &p, &w, limit);
+			cut = rln_conn_park(c, &p, &w, s, limit);
 		rln_wait_disarm(&w);
 		rln_wait_disarm(&other);
 		if (!cut && sink && sink->state != RLN_CONN_OPEN)
@@ -81,7 +81,7 @@ int rln_send_turn_begin(struct rln_send_turn *turn, struct ringline_conn *c, str
 	rln_wait_arm(&turn->item.wait, &p, NULL);
 	rln_conn_append(c, &turn->item);
 	rln_conn_send_start(c);
-	r = rln_conn_park(c, &p, &turn->item.wait, RLN_LIMIT_WRITE);
+	r = rln_conn_park(c, &p, &turn->item.wait, NULL, RLN_LIMIT_WRITE);
 	if (r)
 		rln_conn_remove(c, &turn->item);
 	else

@@ -71,6 +71,7 @@ struct ringline_conn {
 	uint32_t refs;
 	uint32_t calls;
 	uint16_t family;                  /* AF_INET, AF_INET6, AF_UNIX */
+	uint16_t nzero_copy;              /* zero-copy sends whose bytes the kernel still uses */
 	uint8_t state;                    /* enum rln_conn_state */
 	bool handled : 1;                 /* the handler has not returned */
 	bool lent : 1;                    /* the handler has neither kept nor closed it */

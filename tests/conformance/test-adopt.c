@@ -119,6 +119,41 @@ static void test_write_timeout(enum conf_kind kind)
 	conf_run_line(kind, write_timeout_body);
 }
 
+static int flush_it(void *arg)
+{
+	return ringline_conn_flush(((struct conf_line *)arg)->conn);
+}
+
+/* Several that wait for the same, and give up one after the other. */
+static void many_timeouts_body(struct conf_line *l)
+{
+	unsigned char *data = g_malloc0(16u << 20);
+	struct ringline_task *t[5];
+	int i;
+
+	conf_shrink(l->peer);
+	CONF_OK(ringline_conn_set_option(l->conn, RINGLINE_CONN_WRITE_TIMEOUT, 5 * MSEC));
+	CONF_OK(ringline_conn_send_nowait(l->conn, data, 16u << 20));
+	for (i = 0; i < 5; i++) {
+		CONF_OK(ringline_task_start(&t[i], flush_it, l, NULL));
+		CONF_OK(ringline_sleep(MSEC));
+	}
+	for (i = 0; i < 5; i++) {
+		int result;
+
+		CONF_OK(ringline_task_join(t[i], &result));
+		g_assert_cmpint(result, ==, -ETIMEDOUT);
+	}
+	CONF_OK(ringline_conn_abort(l->conn));
+	l->conn = NULL;
+	g_free(data);
+}
+
+static void test_many_timeouts(enum conf_kind kind)
+{
+	conf_run_line(kind, many_timeouts_body);
+}
+
 static int talk(void *arg)
 {
 	struct conf_line *l = arg;
@@ -550,6 +585,7 @@ static void add(void)
 	conf_add("/adopt/reset-on-close", test_reset_on_close);
 	conf_add_kinds("adopt", "read-timeout", test_read_timeout);
 	conf_add_kinds("adopt", "write-timeout", test_write_timeout);
+	conf_add_kinds("adopt", "write-timeouts-of-many", test_many_timeouts);
 	conf_add_kinds("adopt", "idle-timeout", test_idle);
 	conf_add("/adopt/pipe", test_pipe);
 	conf_add("/adopt/no-sigpipe", test_sigpipe);

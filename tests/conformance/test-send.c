@@ -361,6 +361,29 @@ static void test_zc_aborted(enum conf_kind kind)
 	run_zc(kind, zc_aborted_body, 1);
 }
 
+/* A graceful close waits for the kernel to let go, but no longer than it may. */
+static void zc_closed_body(struct conf_line *l)
+{
+	unsigned char *data = g_malloc0(8 * ZC_SIZE);
+	int released = 0;
+
+	conf_shrink(l->peer);
+	CONF_OK(ringline_conn_set_option(l->conn, RINGLINE_CONN_CLOSE_TIMEOUT, 20 * MSEC));
+	CONF_OK(ringline_conn_send_zc(l->conn, data, 8 * ZC_SIZE, count_release, &released));
+	CONF_OK(ringline_conn_close(l->conn));
+	l->conn = NULL;
+	CONF_OK(ringline_sleep(2 * MSEC));
+	g_assert_cmpint(released, ==, 0);
+	CONF_UNTIL(released == 1);
+	CONF_UNTIL(conf_stats(NULL).aborted == 1);
+	g_free(data);
+}
+
+static void test_zc_closed(enum conf_kind kind)
+{
+	run_zc(kind, zc_closed_body, 1);
+}
+
 /* --- limits of memory --------------------------------------------------------------------------------------------- */
 
 static int memory_main(void *arg)
@@ -458,6 +481,7 @@ static void add(void)
 	conf_add_kinds("send", "zero-copy", test_zc);
 	conf_add_kinds("send", "zero-copy-and-a-killed-peer", test_zc_killed);
 	conf_add_kinds("send", "zero-copy-and-an-abort", test_zc_aborted);
+	conf_add_kinds("send", "zero-copy-and-a-bounded-close", test_zc_closed);
 	conf_add_kinds("send", "memory-limit", test_memory);
 	conf_add_kinds("send", "holders-do-not-stall-others", test_holders);
 }
