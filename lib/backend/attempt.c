@@ -31,8 +31,8 @@ static inline void called(struct rln_backend_stats *stats)
 }
 
 /*
- * The C library's recv(), recvmsg() and send() are cancellation points, which in a process with threads costs as much as the rest of
- * the wrapper. Nothing is to be cancelled here. (Where a sanitizer looks on it shall see them.)
+ * The C library's recv(), recvmsg() and send() are cancellation points, which in a process with threads costs as much as the
+ * rest of the wrapper. Nothing is to be cancelled here. (Where a sanitizer looks on it shall see them.)
  */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || !defined(SYS_recvfrom)
 #define sys_recv    recv

@@ -13,7 +13,8 @@
  *
  * The address space for the limit is reserved at once and touched as the pool grows. It grows when a receive finds no
  * buffer and none has come back either: all are held. Otherwise, and at the limit, receives starve: they wait in a queue,
- * and as long as there are buffers each wait arms some of them again, no more than there are buffers. (An immediate retry would spin; arming all at once would
+ * and as long as there are buffers each wait arms some of them again, no more than there are buffers. (An immediate retry
+ * would spin; arming all at once would
  * make all but a few fail once more.) A wait does not sleep while both are left: those that were armed may be quiet, and
  * then no buffer comes back that would arm the next. They try at once rather than poll first: a multishot receive that
  * polls first on a socket with data and a reset behind it delivers the data and never the end (seen on 6.18).

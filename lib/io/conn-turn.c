@@ -4,7 +4,7 @@
 #include <fcntl.h>
 #include <sys/socket.h>
 
-#include "io/conn-extra.h"
+#include "io/conn-fds.h"
 #include "io/conn-recv.h"
 #include "io/conn-turn.h"
 #include "io/transport.h"
@@ -13,7 +13,7 @@ bool rln_conn_by_hand(struct ringline_conn *c)
 {
 	int flags;
 
-	if (c->transport != &rln_transport_plain || c->family == AF_UNSPEC)
+	if (c->transport != &rln_transport_plain || c->family == AF_UNSPEC || rln_conn_wants_fds(c))
 		return false;
 	if (c->nonblocking)
 		return true;

@@ -49,8 +49,8 @@ void rln_recv_turn_by_library(struct rln_recv_turn *turn);
 int rln_recv_turn_wait(struct rln_recv_turn *turn) rln_must_check;
 
 /*
- * Can bytes be moved by calls on the descriptor itself that do not block? Not through a transport that changes them, and not
- * where that would take a flag which the descriptor shares with others.
+ * Can bytes be moved by calls on the descriptor itself that do not block? Not through a transport that changes them, not
+ * where that would take a flag which the descriptor shares with others, and not where other descriptors may come along.
  */
 bool rln_conn_by_hand(struct ringline_conn *c);
 

@@ -8,9 +8,9 @@
  *   lending   what was received is sent from where it lies: one copy in, one copy out, but few system calls
  *   splicing  pages go from socket to pipe to socket, uncopied, at two system calls a time (splice(2))
  *
- * Which pays depends on how much comes at a time, so that decides: a large piece begins the splicing, or some middling ones in
- * a row; some small ones in a row end it. A pipe is borrowed from the worker while there are bytes to move, not while the task waits for some. When the
- * task is cut with bytes in the pipe, they go back to the front of what can be received.
+ * Which pays depends on how much comes at a time, so that decides: a large piece begins the splicing, or some middling ones
+ * in a row; some small ones in a row end it. A pipe is borrowed from the worker while there are bytes to move, not while the
+ * task waits for some. When the task is cut with bytes in the pipe, they go back to the front of what can be received.
  */
 #include <errno.h>
 #include <fcntl.h>

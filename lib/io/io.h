@@ -3,7 +3,8 @@
  * What the connections and listeners of one worker share: tables, limits, counters.
  *
  * Stopping is driven by the runtime: rln_io_stop_accepting() closes the listeners, rln_io_close_all() closes gracefully
- * what no task will close any more, and ends watches, timers and listeners that nobody has ended, rln_io_abort_all() cuts off what is still open. The worker may end once rln_io_idle().
+ * what no task will close any more, and ends watches, timers and listeners that nobody has ended, rln_io_abort_all() cuts
+ * off what is still open. The worker may end once rln_io_idle().
  */
 #ifndef RLN_IO_IO_H
 #define RLN_IO_IO_H
@@ -89,7 +90,10 @@ struct rln_io {
 
 void rln_io_init(struct rln_io *io, struct rln_exec *x, const struct rln_io_config *config);
 
-/* No connection may be open; listeners that never accepted are dropped. Handles that the host never dropped are counted, logged and freed. */
+/*
+ * No connection may be open; listeners that never accepted are dropped. Handles that the host never dropped are counted,
+ * logged and freed.
+ */
 void rln_io_fini(struct rln_io *io);
 
 bool rln_io_idle(const struct rln_io *io);
