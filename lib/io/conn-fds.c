@@ -24,10 +24,7 @@ struct rln_fds {
 	size_t used;
 	struct msghdr msg;
 	struct iovec iov;
-	union {
-		char bytes[CMSG_SPACE(FDS_MAX * sizeof(int))];
-		struct cmsghdr align;
-	} control;
+	_Alignas(struct cmsghdr) char control[CMSG_SPACE(FDS_MAX * sizeof(int))];
 	int fd[];
 };
 
@@ -59,8 +56,8 @@ bool rln_conn_fds_receive(struct ringline_conn *c)
 	if (!have_room(c, f))
 		return false;
 	f->iov = (struct iovec){ .iov_base = f->block->mem + f->used, .iov_len = BLOCK_SIZE - f->used };
-	f->msg = (struct msghdr){ .msg_iov = &f->iov, .msg_iovlen = 1, .msg_control = f->control.bytes,
-		                  .msg_controllen = sizeof(f->control.bytes) };
+	f->msg = (struct msghdr){ .msg_iov = &f->iov, .msg_iovlen = 1, .msg_control = f->control,
+		                  .msg_controllen = sizeof(f->control) };
 	c->recv.opcode = RLN_OP_RECVMSG;
 	c->recv.ptr = &f->msg;
 	c->recv.len = f->iov.iov_len;
@@ -182,22 +179,19 @@ ssize_t ringline_conn_take_fds(struct ringline_conn *conn, int *fds, size_t n)
 struct outgoing {
 	struct rln_send item;
 	struct iovec piece;
-	union {
-		char bytes[CMSG_SPACE(FDS_MAX * sizeof(int))];
-		struct cmsghdr align;
-	} control;
+	_Alignas(struct cmsghdr) char control[CMSG_SPACE(FDS_MAX * sizeof(int))];
 };
 
 static void pack(struct outgoing *o, const int *fds, size_t n)
 {
-	struct cmsghdr *m = &o->control.align;
+	struct cmsghdr *m = (struct cmsghdr *)o->control;
 
-	memset(o->control.bytes, 0, sizeof(o->control.bytes));
+	memset(o->control, 0, sizeof(o->control));
 	m->cmsg_level = SOL_SOCKET;
 	m->cmsg_type = SCM_RIGHTS;
 	m->cmsg_len = CMSG_LEN(n * sizeof(int));
 	memcpy(CMSG_DATA(m), fds, n * sizeof(int));
-	o->item.control = o->control.bytes;
+	o->item.control = o->control;
 	o->item.control_len = CMSG_SPACE(n * sizeof(int));
 }
 
