@@ -92,7 +92,7 @@ static void chooser_init(struct chooser *c, size_t n, struct chooser *peer)
 	c->peer = peer;
 	c->stop = false;
 	for (i = 0; i < n; i++) {
-		must(ringline_event_new(&e) == 0, "no event");
+		must(ringline_event_new(&e, NULL) == 0, "no event");
 		c->cases[i] = (struct ringline_case){ .kind = RINGLINE_CASE_EVENT, .object = e };
 	}
 }

@@ -250,7 +250,7 @@ static int answers(void *arg)
 	int64_t result;
 
 	while (!p->stop) {
-		must(rln_wait_on(&p->mine, &result) == 0, "a wait was cut");
+		must(rln_wait_on(&p->mine, &result, NULL, NULL) == 0, "a wait was cut");
 		rln_source_fire_one(&p->peer->mine, 0);
 	}
 	return 0;
@@ -273,7 +273,7 @@ static int serves(void *arg)
 		start = real_ns();
 		for (i = 0; i < ROUNDS; i++) {
 			rln_source_fire_one(&b.mine, 0);
-			must(rln_wait_on(&a.mine, &result) == 0, "a wait was cut");
+			must(rln_wait_on(&a.mine, &result, NULL, NULL) == 0, "a wait was cut");
 		}
 	} while (sample(s, start, 2 * ROUNDS));
 	b.stop = true;
@@ -403,7 +403,7 @@ static int parks(void *arg)
 	int64_t result;
 
 	c->parked++;
-	return rln_wait_on(&c->source, &result);
+	return rln_wait_on(&c->source, &result, NULL, NULL);
 }
 
 static double resident(void)

@@ -4,6 +4,7 @@
 pkginclude_HEADERS = \
 	include/ringline/blocking.h \
 	include/ringline/buf.h \
+	include/ringline/chan.h \
 	include/ringline/common.h \
 	include/ringline/conn.h \
 	include/ringline/fd.h \

@@ -5,6 +5,7 @@
 
 #include <ringline/blocking.h>
 #include <ringline/buf.h>
+#include <ringline/chan.h>
 #include <ringline/common.h>
 #include <ringline/conn.h>
 #include <ringline/fd.h>

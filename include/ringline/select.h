@@ -32,11 +32,22 @@ RINGLINE_BEGIN_DECLS
 #define RINGLINE_CASE_TOKEN    8u     /* a token: 0 when it is cancelled */
 #define RINGLINE_CASE_EVENT    9u     /* an event: 0 when it is set */
 #define RINGLINE_CASE_FD       10u    /* a watch of a descriptor: as ringline_fd_watch_wait() */
+#define RINGLINE_CASE_SEND     11u    /* a channel: the element at `data` was sent, 0, or -EPIPE */
+#define RINGLINE_CASE_RECEIVE  12u    /* a channel: an element was received to `data`, 0, or -EPIPE */
+#define RINGLINE_CASE_SUBSCRIPTION 13u /* one to a broadcast: as ringline_subscription_recv() to `data` */
+#define RINGLINE_CASE_MUTEX    14u    /* a mutex: locked, 0 */
+#define RINGLINE_CASE_READ_LOCK 15u   /* an rwlock: locked for reading, 0 */
+#define RINGLINE_CASE_WRITE_LOCK 16u  /* an rwlock: locked for writing, 0 */
+#define RINGLINE_CASE_SEMAPHORE 17u   /* a semaphore: `value` permits were acquired, 0 */
+#define RINGLINE_CASE_CONDITION 18u   /* a condition: it was signalled, 0. The mutex is neither given back nor taken */
+#define RINGLINE_CASE_WAITGROUP 19u   /* a waitgroup: it is at zero, 0 */
+#define RINGLINE_CASE_ONCE     20u    /* a once: its function has run, 0 */
 
 struct ringline_case {
 	uint32_t kind;                    /* RINGLINE_CASE_*; becomes NONE when the object was consumed */
 	uint32_t reserved;                /* zero */
 	void *object;
+	void *data;                       /* SEND, RECEIVE, SUBSCRIPTION: the element, or room for one */
 	uint64_t value;
 	int64_t result;                   /* written for the case that was chosen */
 };

@@ -20,13 +20,23 @@ struct ringline_task;
 /* Longest task name kept, including the terminating zero; longer ones are cut. */
 #define RINGLINE_TASK_NAME_SIZE 16
 
+/* task_class of struct ringline_task_options */
+#define RINGLINE_TASK_INHERIT 0u      /* the starter's; of tasks without one: latency */
+#define RINGLINE_TASK_LATENCY 1u      /* run as soon as they are runnable */
+#define RINGLINE_TASK_BULK    2u      /* run behind those, but some in each turn: neither class starves the other */
+
+/* flags of struct ringline_task_options: fn is a poll function, and the task has no stack (ringline-fibers(7)) */
+#define RINGLINE_TASK_STACKLESS (UINT32_C(1) << 0)
+
 struct ringline_task_options {
 	size_t size;
 	const char *name;                 /* copied; NULL: the starter's name */
 	struct ringline_scope *scope;     /* NULL: the current scope of the calling task */
+	uint32_t flags;                   /* RINGLINE_TASK_STACKLESS */
+	uint32_t task_class;              /* RINGLINE_TASK_* */
 };
 
-#define RINGLINE_TASK_OPTIONS_INIT { sizeof(struct ringline_task_options), NULL, NULL }
+#define RINGLINE_TASK_OPTIONS_INIT { sizeof(struct ringline_task_options), NULL, NULL, 0, 0 }
 
 /*
  * Starts fn(arg) as a child of the calling task's current scope, without a handle. Its result reaches the scope only.
@@ -105,6 +115,15 @@ uint64_t ringline_task_id(void);
  * Since: 0.1
  */
 RINGLINE_SUSPENDS int ringline_yield(void);
+
+/*
+ * For long computations: yields as ringline_yield() does if the worker has not looked at its I/O for longer than a slice
+ * (task_slice of struct ringline_config), and otherwise returns at once. It reads the clock.
+ *
+ * Returns 0; -ETIME, -ECANCELED, -EPERM, -EDEADLK.
+ * Since: 0.1
+ */
+RINGLINE_SUSPENDS int ringline_checkpoint(void);
 
 /*
  * Suspends for at least ns nanoseconds, or until the absolute time deadline (RINGLINE_NEVER: until cut). A deadline that

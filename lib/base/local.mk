@@ -11,6 +11,8 @@ base_sources = \
 	lib/base/heap.c \
 	lib/base/heap.h \
 	lib/base/list.h \
+	lib/base/lock.c \
+	lib/base/lock.h \
 	lib/base/log.c \
 	lib/base/log.h \
 	lib/base/mem.c \

@@ -74,12 +74,14 @@ static void wake_waiter(struct rln_job *job)
 	rln_wait_fire(&rln_container_of(job, struct waited_job, job)->wait, job->result);
 }
 
+static const struct rln_what what_blocking = { .name = "blocking job" };
+
 static int run_and_wait(struct waited_job *w, struct ringline_task *t, bool patient)
 {
 	struct rln_parker p;
 	int r;
 
-	rln_parker_init(&p, t);
+	rln_parker_init(&p, t, &what_blocking, NULL);
 	rln_wait_arm(&w->wait, &p, NULL);
 	r = rln_job_submit(&w->job, patient);
 	if (r < 0)
@@ -137,7 +139,7 @@ int ringline_blocking_begin(struct ringline_op **ret, int (*fn)(void *arg), void
 	if (!ret || !fn)
 		return -EINVAL;
 	if (!rln_task_get(__func__))
-		return -EPERM;
+		return rln_not_here();
 	r = rln_handle_new(&h, &job_op);
 	if (r < 0)
 		return r;
@@ -206,7 +208,7 @@ static int wait_detached(struct rln_detached_job *d, struct ringline_task *t)
 	struct rln_wait w;
 	int r;
 
-	rln_parker_init(&p, t);
+	rln_parker_init(&p, t, &what_blocking, NULL);
 	rln_wait_arm(&w, &p, NULL);
 	d->wait = &w;
 	r = rln_park(&p);
@@ -333,7 +335,7 @@ int ringline_blocking_detached_begin(struct ringline_op **ret, int (*fn)(void *a
 		return -EINVAL;
 	r = read_options(&o, options);
 	if (r == 0)
-		r = rln_task_get(__func__) ? begin_detached(ret, fn, arg, dispose_fn, &o) : -EPERM;
+		r = rln_task_get(__func__) ? begin_detached(ret, fn, arg, dispose_fn, &o) : rln_not_here();
 	if (r < 0)
 		dispose_fn(arg, r);
 	return r;

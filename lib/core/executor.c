@@ -10,7 +10,8 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "core/event.h"
+#include "core/object.h"
+#include "core/select.h"
 #include "core/executor.h"
 #include "core/handle.h"
 #include "core/pool.h"
@@ -37,6 +38,7 @@ int rln_exec_init(struct rln_exec *x, const struct rln_exec_config *config)
 	memset(x, 0, sizeof(*x));
 	atomic_init(&x->closed, true);
 	rln_list_init(&x->runq);
+	rln_list_init(&x->bulk);
 	rln_list_init(&x->yielded);
 	rln_list_init(&x->deferred);
 	rln_heap_init(&x->timers);
@@ -44,11 +46,12 @@ int rln_exec_init(struct rln_exec *x, const struct rln_exec_config *config)
 	x->clock = config->clock ? config->clock : &rln_clock_real;
 	x->now = rln_clock_now(x->clock);
 	x->budget = config->budget ? config->budget : RLN_DEFAULT_BUDGET;
+	x->slice = config->slice ? config->slice : RLN_SLICE_DEFAULT;
 	x->inbox_limit = config->inbox_limit ? config->inbox_limit : UINT32_MAX;
 	rln_slab_init(&x->tasks, sizeof(struct ringline_task), 64, config->max_tasks);
 	rln_slab_init(&x->scopes, sizeof(struct ringline_scope), 64, config->max_scopes);
 	rln_slab_init(&x->handles, sizeof(struct ringline_op), 64, config->max_ops);
-	rln_slab_init(&x->events, sizeof(struct ringline_event), 8, 0);
+	rln_slab_init(&x->objects, rln_object_size, 64, 0);
 	rln_slab_init(&x->token_links, rln_token_link_size, 8, 0);
 	rln_select_init(x);
 	x->pool = config->pool;
@@ -63,9 +66,12 @@ int rln_exec_init(struct rln_exec *x, const struct rln_exec_config *config)
 	if (r < 0)
 		return r;
 	r = rln_fiber_thread_init(&x->thread);
-	if (r < 0)
+	if (r < 0) {
 		rln_stack_pool_free(x->stacks);
-	return r;
+		return r;
+	}
+	x->alive = true;
+	return 0;
 }
 
 void rln_exec_fini(struct rln_exec *x)
@@ -75,8 +81,8 @@ void rln_exec_fini(struct rln_exec *x)
 	rln_timer_cancel(x, &x->stack_timer);
 	rln_fiber_thread_fini(&x->thread);
 	rln_stack_pool_free(x->stacks);
-	if (rln_slab_fini(&x->events))
-		rln_log(RLN_LOG_WARNING, "events were never freed");
+	if (rln_slab_fini(&x->objects))
+		rln_log(RLN_LOG_WARNING, "synchronisation objects were never freed");
 	rln_slab_fini(&x->token_links);
 	rln_slab_fini(&x->handles);
 	rln_slab_fini(&x->scopes);
@@ -102,40 +108,77 @@ static rln_always_inline void run(struct rln_exec *x, struct ringline_task *t)
 	t->state = RLN_TASK_RUNNING;
 	x->current = t;
 	x->inlined = 0;
+	x->paced = 0;
 	ended = rln_likely(t->fiber != NULL) ? rln_fiber_resume(&x->thread, t->fiber) : rln_task_poll(t);
 	x->current = NULL;
 	if (ended) {
 		rln_task_ended(x, t);
 	} else if (t->state == RLN_TASK_RUNNING_NOTIFIED) {
 		t->state = RLN_TASK_QUEUED;
-		rln_list_add_tail(t->yielding ? &x->yielded : &x->runq, &t->link);
+		if (t->yielding)
+			rln_list_add_tail(&x->yielded, &t->link);
+		else
+			rln_exec_enqueue(x, t);
 	} else {
 		t->state = RLN_TASK_IDLE;
 	}
 }
 
 /* Fetches the stack of the task that is next while the present one runs: with many tasks it has left the cache. */
-static void prefetch_next(const struct rln_exec *x)
+static void prefetch_next(const struct rln_list *queue)
 {
 	const struct ringline_task *t;
 
-	if (rln_list_empty(&x->runq))
+	if (rln_list_empty(queue))
 		return;
-	t = rln_list_entry(x->runq.next, struct ringline_task, link);
+	t = rln_list_entry(queue->next, struct ringline_task, link);
 	if (t->fiber)
 		rln_fiber_prefetch(t->fiber);
 }
 
-static void run_tasks(struct rln_exec *x)
+static void run_latency(struct rln_exec *x)
 {
 	struct rln_list *node;
 	uint32_t n;
 
 	for (n = 0; n < x->budget && (node = rln_list_pop(&x->runq)); n++) {
-		prefetch_next(x);
+		prefetch_next(&x->runq);
 		run(x, rln_list_entry(node, struct ringline_task, link));
 	}
 	rln_stat_add(&x->stats.switches, n);
+}
+
+/* A share of each turn is theirs, however many others are runnable, and no more than that: the others' I/O comes first. */
+static rln_noinline void run_bulk(struct rln_exec *x)
+{
+	uint64_t end = rln_time_add(rln_clock_now(x->clock), x->slice);
+	struct rln_list *node;
+	uint32_t n = 0;
+
+	while (n < RLN_BULK_SHARE && (node = rln_list_pop(&x->bulk))) {
+		prefetch_next(&x->bulk);
+		run(x, rln_list_entry(node, struct ringline_task, link));
+		n++;
+		if (rln_clock_now(x->clock) >= end)
+			break;
+	}
+	rln_stat_add(&x->stats.switches, n);
+}
+
+static void run_tasks(struct rln_exec *x)
+{
+	run_latency(x);
+	if (rln_unlikely(!rln_list_empty(&x->bulk)))
+		run_bulk(x);
+}
+
+/* Behind what the completions of this turn have made runnable. */
+static void requeue_yielded(struct rln_exec *x)
+{
+	struct rln_list *node;
+
+	while ((node = rln_list_pop(&x->yielded)))
+		rln_exec_enqueue(x, rln_list_entry(node, struct ringline_task, link));
 }
 
 /* Work deferred by deferred work waits for the next turn, which then does not sleep. */
@@ -158,7 +201,7 @@ static uint64_t sleep_until(struct rln_exec *x, uint64_t limit)
 {
 	uint64_t next;
 
-	if (!rln_list_empty(&x->runq) || !rln_list_empty(&x->yielded) || !rln_list_empty(&x->deferred) || !limit)
+	if (rln_exec_runnable(x) || !rln_list_empty(&x->yielded) || !rln_list_empty(&x->deferred) || !limit)
 		return 0;
 	next = rln_timers_next(x);
 	if (next <= x->now)
@@ -196,18 +239,27 @@ int rln_exec_turn(struct rln_exec *x, uint64_t limit)
 	x->now = rln_clock_now(x->clock);
 	rln_waker_drain(x);
 	rln_timers_fire(x);
-	rln_list_splice_tail(&x->runq, &x->yielded);
+	requeue_yielded(x);
 	return 0;
+}
+
+int rln_not_here(void)
+{
+	return rln_exec_current && !rln_exec_current->alive ? -ECHILD : -EPERM;
 }
 
 struct rln_exec *rln_exec_get_slow(const char *call)
 {
+	if (rln_not_here() == -ECHILD)
+		return NULL;
 	rln_log(RLN_LOG_ERROR, "%s: called on a thread that is not a worker", call);
 	return NULL;
 }
 
 struct ringline_task *rln_task_get_slow(const char *call)
 {
+	if (rln_not_here() == -ECHILD)
+		return NULL;
 	rln_log(RLN_LOG_ERROR, "%s: called outside a task", call);
 	return NULL;
 }

@@ -3,7 +3,7 @@
  * The executor: one per worker thread. It runs tasks in the order they became runnable, a bounded number per turn, and
  * asks the backend for completions between the turns.
  *
- *     turn:  run up to `budget` tasks  ->  deferred work  ->  backend wait (sleeps only if nothing is runnable)
+ *     turn:  run up to `budget` tasks, then a share of the bulk ones  ->  deferred work  ->  backend wait (sleeps only if nothing is runnable)
  *            ->  inbox  ->  timers  ->  tasks that yielded become runnable again
  *
  * Whether to sleep is decided last, from the queues themselves, with the inbox looked at once more after the intention
@@ -21,13 +21,21 @@
 #include "base/slab.h"
 #include "core/backend.h"
 #include "core/scope.h"
-#include "core/select.h"
 #include "core/stats.h"
 #include "fiber/fiber.h"
+#include "ringline/select.h"
+
+#define RLN_CASE_KINDS (RINGLINE_CASE_ONCE + 1)
 
 #define RLN_INLINE_MAX 16u
 
+/* Tasks of the bulk class that run in a turn, if there are so many. */
+#define RLN_BULK_SHARE 8u
+
+#define RLN_SLICE_DEFAULT RLN_NSEC_PER_MSEC
+
 struct ringline_task;
+struct rln_case_kind;
 struct rln_io;
 struct rln_msg;
 struct rln_pool;
@@ -48,13 +56,17 @@ struct rln_exec_config {
 	uint32_t inbox_limit;             /* messages under way from other threads; 0: no limit */
 	uint32_t budget;                  /* tasks per turn; 0: default */
 	uint32_t disabled;                /* enum rln_feature */
+	uint64_t slice;                   /* nanoseconds a task may go on before ringline_checkpoint() yields; 0: default */
 	struct rln_pool *pool;            /* of the runtime; NULL: there are no blocking jobs */
 };
 
 struct rln_exec {
 	struct rln_list runq;
+	struct rln_list bulk;             /* the run queue of tasks that may wait a little */
 	struct rln_list yielded;          /* joins the run queue behind the completions of this turn */
 	struct ringline_task *current;
+	bool alive;                       /* false in a child of fork(): the memory of executors is wiped there */
+	uint32_t paced;                   /* calls of the current task that did not wait */
 	uint32_t inlined;                 /* operations of the current task that were over at once */
 	struct rln_backend *backend;
 	const struct rln_clock *clock;
@@ -63,13 +75,14 @@ struct rln_exec {
 	struct rln_list deferred;
 	uint32_t budget;
 	uint32_t inbox_limit;
+	uint64_t slice;
 	struct rln_stack_pool *stacks;
 	struct rln_timer stack_timer;     /* armed while the pool is swollen */
 	struct rln_fiber_thread thread;
 	struct rln_slab tasks;            /* struct ringline_task */
 	struct rln_slab scopes;           /* struct ringline_scope */
 	struct rln_slab handles;          /* struct ringline_op */
-	struct rln_slab events;           /* struct ringline_event */
+	struct rln_slab objects;          /* struct rln_object and what begins with one */
 	struct rln_slab token_links;      /* struct rln_token_link */
 	const struct rln_case_kind *case_kinds[RLN_CASE_KINDS];   /* what ringline_select() can wait for; NULL: not here */
 	uint32_t selects;                 /* rounds of ringline_select(): where the next one begins */
@@ -123,6 +136,11 @@ static inline uint64_t rln_exec_tasks(const struct rln_exec *x)
 /* True if nothing is left: no task, no op in flight. */
 bool rln_exec_idle(const struct rln_exec *x);
 
+static inline bool rln_exec_runnable(const struct rln_exec *x)
+{
+	return !rln_list_empty(&x->runq) || !rln_list_empty(&x->bulk);
+}
+
 /* Runs d->run at the end of the turn. No effect if it is on the list already. */
 static inline void rln_exec_defer(struct rln_exec *x, struct rln_deferred *d)
 {
@@ -137,6 +155,9 @@ static inline void rln_exec_defer(struct rln_exec *x, struct rln_deferred *d)
 struct rln_exec *rln_exec_get_slow(const char *call) rln_cold;
 struct ringline_task *rln_task_get_slow(const char *call) rln_cold;
 
+/* What a call says that such a guard has turned away: -EPERM, or -ECHILD in a child of fork(). */
+int rln_not_here(void) rln_cold;
+
 /* The guard of handles: 0 if the slot came from *slab* (of this worker's executor) and is live; -EPERM, -EBADF. */
 int rln_exec_check_handle(const struct rln_slab *slab, const struct rln_slot *slot, const char *call);
 
@@ -144,7 +165,7 @@ static inline struct rln_exec *rln_exec_get(const char *call)
 {
 	struct rln_exec *x = rln_exec_current;
 
-	return rln_likely(x != NULL) ? x : rln_exec_get_slow(call);
+	return rln_likely(x && x->alive) ? x : rln_exec_get_slow(call);
 }
 
 static inline struct ringline_task *rln_task_get(const char *call)

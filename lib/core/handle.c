@@ -150,7 +150,7 @@ static int check_handle(const struct ringline_op *h, const char *call)
 	if (!h)
 		return -EINVAL;
 	if (!rln_exec_get(call))
-		return -EPERM;
+		return rln_not_here();
 	return rln_exec_check_handle(&rln_exec_current->handles, &h->slot, call);
 }
 
@@ -188,6 +188,9 @@ static ssize_t claim_all(struct ringline_op **ops, size_t n, const char *call)
 	return claimed;
 }
 
+static const struct rln_what what_op = { .name = "operation" };
+static const struct rln_what what_ops = { .name = "operations" };
+
 /* Waits until a claimed handle is done. Returns 0, or unless *shielded* the cut that came first. */
 static int wait_done(struct ringline_op *h, struct ringline_task *t, bool shielded)
 {
@@ -197,7 +200,7 @@ static int wait_done(struct ringline_op *h, struct ringline_task *t, bool shield
 
 	if (!rln_handle_pending(h))
 		return 0;
-	rln_parker_init(&p, t);
+	rln_parker_init(&p, t, &what_op, h);
 	rln_wait_arm(&w, &p, &h->waiters);
 	if (shielded)
 		rln_park_shielded(&p);
@@ -281,7 +284,7 @@ static int park_on_any(struct ringline_op **ops, size_t n, struct rln_wait *node
 	size_t i;
 	int r;
 
-	rln_parker_init(&p, t);
+	rln_parker_init(&p, t, &what_ops, NULL);
 	for (i = 0; i < n; i++)
 		if (ops[i])
 			rln_wait_arm(&nodes[i], &p, &ops[i]->waiters);

@@ -7,6 +7,7 @@
  * many is joining one after the other: the order of the waits does not change when the last one ends.
  */
 #include <errno.h>
+#include <stdio.h>
 
 #include "core/executor.h"
 #include "core/task.h"
@@ -25,12 +26,26 @@ static int check_join(const struct ringline_task *t, const struct ringline_task 
 	return t == self ? -EDEADLK : 0;
 }
 
+static void describe_task(const void *object, char *text, size_t size)
+{
+	const struct ringline_task *t = object;
+
+	snprintf(text, size, "task %llu \"%s\"", (unsigned long long)rln_slot_id(&t->slot), t->name);
+}
+
+static const struct ringline_task *joined(const void *object)
+{
+	return object;
+}
+
+static const struct rln_what what_join = { .name = "join", .describe = describe_task, .holder = joined };
+
 /* Waits without dropping the handle. */
 static int wait_ended(struct ringline_task *t)
 {
 	int64_t ignored;
 
-	return t->state == RLN_TASK_ENDED ? 0 : rln_wait_on(&t->ended, &ignored);
+	return t->state == RLN_TASK_ENDED ? 0 : rln_wait_on(&t->ended, &ignored, &what_join, t);
 }
 
 static int wait_all(struct ringline_task *const *tasks, size_t n)
@@ -54,7 +69,7 @@ int ringline_join(struct ringline_task *const *tasks, size_t n, int *results)
 	int r;
 
 	if (!self)
-		return -EPERM;
+		return rln_not_here();
 	if (!tasks && n)
 		return -EINVAL;
 	for (i = 0; i < n; i++)

@@ -4,16 +4,21 @@
 core_sources = \
 	lib/core/backend.h \
 	lib/core/blocking.c \
+	lib/core/broadcast.c \
 	lib/core/buf.h \
-	lib/core/event.c \
-	lib/core/event.h \
+	lib/core/chan.c \
+	lib/core/chan.h \
 	lib/core/executor.c \
 	lib/core/executor.h \
 	lib/core/handle.c \
 	lib/core/handle.h \
 	lib/core/join.c \
+	lib/core/notify.c \
+	lib/core/object.c \
+	lib/core/object.h \
 	lib/core/op.c \
 	lib/core/op.h \
+	lib/core/permits.c \
 	lib/core/pool.c \
 	lib/core/pool.h \
 	lib/core/scope.c \
@@ -22,6 +27,7 @@ core_sources = \
 	lib/core/select.h \
 	lib/core/sleep.c \
 	lib/core/stats.h \
+	lib/core/sync.h \
 	lib/core/task.c \
 	lib/core/task.h \
 	lib/core/timer.c \

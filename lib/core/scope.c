@@ -228,7 +228,7 @@ int ringline_scope_open(struct ringline_scope **ret, const struct ringline_scope
 	int r;
 
 	if (!rln_task_get(__func__))
-		return -EPERM;
+		return rln_not_here();
 	r = rln_sized_in(&o, sizeof(o), options);
 	if (r < 0)
 		return r;
@@ -251,7 +251,7 @@ static int check_scope(const struct ringline_scope *scope, const char *call)
 	if (!scope)
 		return -EINVAL;
 	if (!rln_exec_get(call))
-		return -EPERM;
+		return rln_not_here();
 	return rln_exec_check_handle(&rln_exec_current->scopes, &scope->slot, call);
 }
 
@@ -262,7 +262,7 @@ int ringline_scope_spawn(struct ringline_scope *scope, int (*fn)(void *arg), voi
 	if (r < 0)
 		return r;
 	if (!rln_task_get(__func__))
-		return -EPERM;
+		return rln_not_here();
 	if (!fn)
 		return -EINVAL;
 	return rln_task_start(NULL, &(struct rln_task_start){ .fn = fn, .arg = arg, .scope = &scope->node });
@@ -316,7 +316,7 @@ int ringline_scope_state(const struct ringline_scope *scope, struct ringline_sco
 	} else {
 		self = rln_task_get(__func__);
 		if (!self)
-			return -EPERM;
+			return rln_not_here();
 		s = self->scope;
 	}
 	out.reason = s->reason;

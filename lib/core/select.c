@@ -12,17 +12,23 @@
  * stack: a task that selects has a frame as large as its cases need, in two sizes, and only beyond those takes memory.
  */
 #include <errno.h>
+#include <stdio.h>
 
 #include "base/mem.h"
-#include "core/event.h"
+#include "core/chan.h"
 #include "core/executor.h"
 #include "core/handle.h"
 #include "core/select.h"
+#include "core/sync.h"
 #include "core/task.h"
 #include "core/token.h"
 
 #define NODES_FEW  16
 #define NODES_MANY 128
+
+/* what a round may return besides the index of a case and an error */
+#define WAIT  (-EINPROGRESS)
+#define AGAIN (-ERESTART)
 
 struct select {
 	struct rln_exec *exec;
@@ -30,9 +36,17 @@ struct select {
 	size_t size;                      /* of a case */
 	size_t n;
 	size_t first;                     /* the case a round begins with */
+	size_t armed;                     /* how many of its cases wait */
 	struct rln_select_node *nodes;
 	struct rln_parker parker;
 };
+
+static void describe(const void *object, char *text, size_t size)
+{
+	snprintf(text, size, "%zu cases", ((const struct select *)object)->n);
+}
+
+static const struct rln_what what_select = { .name = "select", .describe = describe };
 
 static struct ringline_case *case_at(const struct select *s, size_t i)
 {
@@ -59,7 +73,8 @@ static void disarm(struct select *s, size_t count, const struct ringline_case *c
 
 		if (c == chosen || !c->kind)
 			continue;
-		rln_wait_disarm(&s->nodes[i].wait);
+		if (!kind_of(s, c)->unlinks)
+			rln_wait_disarm(&s->nodes[i].wait);
 		if (kind_of(s, c)->disarm)
 			kind_of(s, c)->disarm(c, &s->nodes[i]);
 	}
@@ -75,13 +90,34 @@ static ssize_t choose(struct select *s, size_t which, size_t armed)
 	return (ssize_t)which;
 }
 
-/* Arms all cases. The index of one that is ready, -EINPROGRESS if all wait, or -errno; then none is armed. */
+/* The round is over before anything was waited for, unless another worker has fired a case that is armed already. */
+static ssize_t not_waiting(struct select *s, size_t which, int r)
+{
+	struct ringline_case *c = case_at(s, which);
+
+	if (r == RLN_CASE_LOST)
+		return WAIT;
+	if (r == RLN_CASE_RETRY) {
+		disarm(s, s->armed, NULL);
+		return AGAIN;
+	}
+	if (r == RLN_CASE_TAKEN || rln_parker_close(&s->parker)) {
+		if (r == RLN_CASE_READY || r == RLN_CASE_TAKEN)
+			return choose(s, which, s->armed);
+		disarm(s, s->armed, NULL);
+		return r == RLN_CASE_GONE ? (ssize_t)which : r;
+	}
+	if (r == RLN_CASE_READY && kind_of(s, c)->disarm)
+		kind_of(s, c)->disarm(c, &s->nodes[which]);
+	return WAIT;
+}
+
+/* Arms the cases. The index of one that is ready, WAIT if those that are armed are to be waited for, AGAIN, or -errno. */
 static ssize_t arm(struct select *s)
 {
 	size_t i = s->first;
-	size_t count;
 
-	for (count = 0; count < s->n; count++, i = next_case(s, i)) {
+	for (s->armed = 0; s->armed < s->n; s->armed++, i = next_case(s, i)) {
 		struct ringline_case *c = case_at(s, i);
 		int r;
 
@@ -89,14 +125,10 @@ static ssize_t arm(struct select *s)
 		if (!c->kind)
 			continue;
 		r = kind_of(s, c)->arm(c, &s->nodes[i], &s->parker);
-		if (r == RLN_CASE_READY)
-			return choose(s, i, count);
-		if (r != RLN_CASE_WAITS) {
-			disarm(s, count, NULL);
-			return r == RLN_CASE_GONE ? (ssize_t)i : r;
-		}
+		if (r != RLN_CASE_WAITS)
+			return not_waiting(s, i, r);
 	}
-	return -EINPROGRESS;
+	return WAIT;
 }
 
 static bool settled(struct select *s, size_t which)
@@ -108,26 +140,34 @@ static bool settled(struct select *s, size_t which)
 	return !kind_of(s, c)->settle || kind_of(s, c)->settle(c, n);
 }
 
-/* One round. -EINPROGRESS: there is to be another. */
+/* Waits for the first of those that are armed. 0 or the cut. */
+static int wait_for_one(struct select *s, uint32_t flags)
+{
+	if (flags & RINGLINE_SELECT_NOWAIT && rln_parker_close(&s->parker))
+		return -EAGAIN;
+	return rln_park(&s->parker);
+}
+
+/* One round. AGAIN: there is to be another. */
 static ssize_t round_of(struct select *s, uint32_t flags)
 {
 	ssize_t which;
 	int cut;
 
-	rln_parker_init(&s->parker, s->exec->current);
+	rln_parker_init(&s->parker, s->exec->current, &what_select, s);
 	which = arm(s);
-	if (which != -EINPROGRESS)
+	if (which != WAIT)
 		return which;
-	cut = flags & RINGLINE_SELECT_NOWAIT ? -EAGAIN : rln_park(&s->parker);
+	cut = wait_for_one(s, flags);
 	if (cut) {
-		disarm(s, s->n, NULL);
+		disarm(s, s->armed, NULL);
 		return cut;
 	}
-	which = rln_container_of(s->parker.winner, struct rln_select_node, wait) - s->nodes;
+	which = rln_container_of(rln_parker_winner(&s->parker), struct rln_select_node, wait) - s->nodes;
 	if (settled(s, (size_t)which))
-		return choose(s, (size_t)which, s->n);
-	disarm(s, s->n, NULL);
-	return -EINPROGRESS;
+		return choose(s, (size_t)which, s->armed);
+	disarm(s, s->armed, NULL);
+	return AGAIN;
 }
 
 static ssize_t run(struct select *s, struct rln_select_node *nodes, uint32_t flags)
@@ -138,7 +178,7 @@ static ssize_t run(struct select *s, struct rln_select_node *nodes, uint32_t fla
 	do {
 		s->first = flags & RINGLINE_SELECT_BIASED ? 0 : s->exec->selects++ % s->n;
 		which = round_of(s, flags);
-	} while (which == -EINPROGRESS);
+	} while (which == AGAIN);
 	return which;
 }
 
@@ -346,5 +386,8 @@ void rln_select_init(struct rln_exec *x)
 	x->case_kinds[RINGLINE_CASE_TOKEN] = &token_case;
 	x->case_kinds[RINGLINE_CASE_TASK] = &task_case;
 	x->case_kinds[RINGLINE_CASE_OP] = &op_case;
-	x->case_kinds[RINGLINE_CASE_EVENT] = &rln_event_case;
+	rln_permits_select_init(x);
+	rln_notify_select_init(x);
+	rln_chan_select_init(x);
+	rln_broadcast_select_init(x);
 }

@@ -5,14 +5,18 @@
  * The select loop knows wait nodes only. Each kind arms one on whatever it waits for and takes part in four steps; the
  * table of kinds is the executor's, and each layer enters its own.
  *
- *     arm      RLN_CASE_WAITS: n->wait is armed; RLN_CASE_READY: it is not, c->result says what there is; RLN_CASE_GONE:
- *              the object was freed, c->result says so; -errno: a bad argument. The last two have done nothing
+ *     arm      RLN_CASE_WAITS: n->wait is armed. RLN_CASE_READY: it is not, c->result says what there is. RLN_CASE_GONE: the
+ *              object was freed, c->result says so. -errno: a bad argument. The last two have done nothing.
+ *              A kind that cannot take back what it does when it is ready closes the parker first (rln_parker_close()).
+ *              RLN_CASE_TAKEN: so it did, and this is the case. RLN_CASE_LOST: another worker had fired a node before.
+ *              RLN_CASE_RETRY: it closed the parker, and then was not ready after all
  *     settle   the node has fired with n->wait.result: true if the case is ready (c->result), false if the reason has
  *              gone meanwhile. NULL: what was fired is the result
  *     take     the case was chosen: consumes what is to be consumed, and takes back what arm did
- *     disarm   another case was chosen: takes back what arm did. The node itself is disarmed by the loop
+ *     disarm   another case was chosen: takes back what arm did. The node itself is disarmed by the loop, unless the kind
+ *              says that it `unlinks` (because that needs a lock)
  *
- * Every arm that waits or is ready is followed by exactly one take or disarm; both may be NULL. Objects are of slabs, so a
+ * Every arm that waits, is ready or has taken is followed by exactly one take or disarm; both may be NULL. Objects are of slabs, so a
  * pointer to one that was freed meanwhile can be looked at: its generation is another than the node's.
  */
 #ifndef RLN_CORE_SELECT_H
@@ -21,6 +25,7 @@
 #include <errno.h>
 
 #include "base/slab.h"
+#include "core/object.h"
 #include "core/timer.h"
 #include "core/wait.h"
 #include "ringline/select.h"
@@ -28,21 +33,30 @@
 struct rln_exec;
 struct rln_token_link;
 
-#define RLN_CASE_KINDS (RINGLINE_CASE_FD + 1)
-
 enum {
 	RLN_CASE_WAITS,
 	RLN_CASE_READY,
 	RLN_CASE_GONE,
+	RLN_CASE_TAKEN,
+	RLN_CASE_LOST,
+	RLN_CASE_RETRY,
 };
 
 struct rln_select_node {
-	struct rln_wait wait;
-	uint32_t gen;                     /* of the object when it was armed */
 	union {
-		struct rln_timer timer;
-		struct rln_token_link *token;
-	} own;
+		struct rln_wait wait;
+		struct rln_exchange exchange;     /* of kinds in which something changes hands */
+		struct {
+			struct rln_wait first;
+			union {
+				struct rln_timer timer;
+				struct rln_token_link *token;
+			} own;
+		};
+	};
+	struct ringline_task *task;       /* who selects; of exchanges */
+	uint32_t gen;                     /* of the object when it was armed */
+	bool taken;                       /* ready when it was armed, and taken at once; of exchanges */
 };
 
 struct rln_case_kind {
@@ -50,6 +64,7 @@ struct rln_case_kind {
 	bool (*settle)(struct ringline_case *c, const struct rln_select_node *n);
 	void (*take)(struct ringline_case *c, struct rln_select_node *n);
 	void (*disarm)(struct ringline_case *c, struct rln_select_node *n);
+	bool unlinks;                     /* take and disarm take the node off its source by themselves */
 };
 
 /* Enters the kinds of this layer. */
@@ -67,6 +82,17 @@ static inline int rln_case_check(struct ringline_case *c, struct rln_select_node
 	n->gen = slot->gen;
 	if (rln_likely(rln_slot_live(slot)))
 		return 0;
+	c->result = -EBADF;
+	return RLN_CASE_GONE;
+}
+
+/* The same for synchronisation objects. */
+static inline int rln_object_case_check(struct ringline_case *c, enum rln_object_kind kind)
+{
+	int r = rln_object_check(c->object, kind, "ringline_select");
+
+	if (r != -EBADF)
+		return r;
 	c->result = -EBADF;
 	return RLN_CASE_GONE;
 }

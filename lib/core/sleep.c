@@ -24,6 +24,8 @@ static void sleeper_fire(struct rln_timer *t)
 	rln_wait_fire(&s->wait, 0);
 }
 
+static const struct rln_what what_sleep = { .name = "sleep" };
+
 static int sleep_until(struct ringline_task *self, uint64_t deadline)
 {
 	struct rln_exec *x = rln_exec_current;
@@ -32,7 +34,7 @@ static int sleep_until(struct ringline_task *self, uint64_t deadline)
 	int r;
 
 	rln_timer_init(&s.timer, sleeper_fire);
-	rln_parker_init(&p, self);
+	rln_parker_init(&p, self, &what_sleep, &deadline);
 	rln_wait_arm(&s.wait, &p, NULL);
 	r = rln_timer_arm(x, &s.timer, deadline);
 	if (r < 0)
@@ -46,7 +48,7 @@ int ringline_sleep_until(uint64_t deadline)
 {
 	struct ringline_task *self = rln_task_get(__func__);
 
-	return self ? sleep_until(self, deadline) : -EPERM;
+	return self ? sleep_until(self, deadline) : rln_not_here();
 }
 
 int ringline_sleep(uint64_t ns)
@@ -54,7 +56,7 @@ int ringline_sleep(uint64_t ns)
 	struct ringline_task *self = rln_task_get(__func__);
 
 	if (!self)
-		return -EPERM;
+		return rln_not_here();
 	return sleep_until(self, rln_time_add(rln_clock_now(rln_exec_current->clock), ns));
 }
 
@@ -86,7 +88,7 @@ int ringline_sleep_begin(struct ringline_op **ret, uint64_t ns)
 	int r;
 
 	if (!self)
-		return -EPERM;
+		return rln_not_here();
 	if (!ret)
 		return -EINVAL;
 	r = rln_handle_new(&h, &sleep_op);

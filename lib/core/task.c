@@ -53,6 +53,10 @@ static void task_init(struct rln_exec *x, struct ringline_task *t, const struct 
 	t->failed = false;
 	t->cuttable = false;
 	t->yielding = false;
+	t->class = how->class ? how->class : x->current ? x->current->class : RINGLINE_TASK_LATENCY;
+	t->parked = NULL;
+	t->locks = 0;
+	t->locals = NULL;
 	if (how->name)
 		copy_name(t, how->name);
 	else
@@ -143,7 +147,7 @@ int ringline_spawn(int (*fn)(void *arg), void *arg)
 	struct ringline_task *self = rln_task_get(__func__);
 
 	if (!self)
-		return -EPERM;
+		return rln_not_here();
 	if (!fn)
 		return -EINVAL;
 	return rln_task_start(NULL, &(struct rln_task_start){ .fn = fn, .arg = arg, .scope = self->scope });
@@ -158,7 +162,7 @@ int ringline_task_start(struct ringline_task **ret, int (*fn)(void *arg), void *
 	int r;
 
 	if (!self)
-		return -EPERM;
+		return rln_not_here();
 	if (!ret || !fn)
 		return -EINVAL;
 	r = rln_sized_in(&o, sizeof(o), options);
@@ -166,8 +170,12 @@ int ringline_task_start(struct ringline_task **ret, int (*fn)(void *arg), void *
 		return r;
 	if (o.scope && (r = rln_exec_check_handle(&rln_exec_current->scopes, &o.scope->slot, __func__)) < 0)
 		return r;
+	if (o.flags & ~RINGLINE_TASK_STACKLESS || o.task_class > RINGLINE_TASK_BULK)
+		return -EINVAL;
 	how.scope = o.scope ? &o.scope->node : self->scope;
 	how.name = o.name;
+	how.class = (uint8_t)o.task_class;
+	how.stackless = o.flags & RINGLINE_TASK_STACKLESS;
 	return rln_task_start(ret, &how);
 }
 
@@ -178,7 +186,7 @@ static int check_task(const struct ringline_task *t, const char *call)
 	if (!t)
 		return -EINVAL;
 	if (!rln_exec_get(call))
-		return -EPERM;
+		return rln_not_here();
 	r = rln_exec_check_handle(&rln_exec_current->tasks, &t->slot, call);
 	return r == 0 && !rln_task_live(t) ? -EBADF : r;
 }
@@ -214,7 +222,7 @@ int ringline_task_set_name(struct ringline_task *task, const char *name)
 	} else {
 		task = rln_task_get(__func__);
 		if (!task)
-			return -EPERM;
+			return rln_not_here();
 	}
 	copy_name(task, name);
 	return 0;
@@ -227,17 +235,34 @@ uint64_t ringline_task_id(void)
 	return x && x->current ? rln_slot_id(&x->current->slot) : 0;
 }
 
+int rln_task_yield(struct ringline_task *t)
+{
+	rln_task_wake(t);
+	t->yielding = true;
+	rln_task_suspend(t);
+	t->yielding = false;
+	return t->scope->reason;
+}
+
 int ringline_yield(void)
 {
-	struct ringline_task *self = rln_task_get(__func__);
+	struct ringline_task *self;
+	int r = rln_task_get_parking(&self, __func__);
 
-	if (!self)
-		return -EPERM;
-	if (!self->fiber)
-		return -EDEADLK;
-	rln_task_wake(self);
-	self->yielding = true;
-	rln_task_suspend(self);
-	self->yielding = false;
-	return self->scope->reason;
+	return r < 0 ? r : rln_task_yield(self);
+}
+
+int ringline_checkpoint(void)
+{
+	struct rln_exec *x = rln_exec_current;
+	struct ringline_task *self;
+	int r = rln_task_get_parking(&self, __func__);
+
+	if (r < 0)
+		return r;
+	if (self->scope->reason)
+		return self->scope->reason;
+	if (rln_clock_now(x->clock) - x->now < x->slice)
+		return 0;
+	return rln_task_yield(self);
 }

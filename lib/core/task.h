@@ -50,6 +50,7 @@ struct ringline_task {
 	struct rln_scope *scope;          /* the innermost open scope */
 	struct rln_scope base;
 	struct rln_source ended;          /* those who join it */
+	struct rln_parker *parked;        /* what it waits for; NULL: it does not */
 	int result;                       /* once its function has returned */
 	uint32_t refs;
 	uint8_t state;                    /* enum rln_task_state */
@@ -57,10 +58,13 @@ struct ringline_task {
 	bool failed;                      /* it returned an error, and not for having been cut */
 	bool cuttable;                    /* parked, and a cut must wake it */
 	bool yielding;                    /* goes behind the completions, not only behind the other tasks */
+	uint8_t class;                    /* RINGLINE_TASK_* */
+	uint16_t locks;                   /* that it holds */
+	void **locals;                    /* by key; NULL: none */
 	char name[RINGLINE_TASK_NAME_SIZE];
 };
 
-_Static_assert(sizeof(void *) != 8 || sizeof(struct ringline_task) <= 192, "a task is three cache lines");
+_Static_assert(sizeof(void *) != 8 || sizeof(struct ringline_task) <= 256, "a task is four cache lines");
 
 /* How to start a task. */
 struct rln_task_start {
@@ -68,6 +72,7 @@ struct rln_task_start {
 	void *arg;
 	struct rln_scope *scope;
 	const char *name;                 /* NULL: the starter's */
+	uint8_t class;                    /* RINGLINE_TASK_*; 0: the starter's */
 	bool stackless;
 };
 
@@ -79,6 +84,9 @@ void rln_task_unref(struct ringline_task *t);
 
 /* Drops the handle's reference, once. */
 void rln_task_release(struct ringline_task *t);
+
+/* Lets the others go first. 0, or why its scope was cut. The calling task, a fiber, only. */
+int rln_task_yield(struct ringline_task *t);
 
 /* Goes back to the executor until the next wake. The calling task, a fiber, only. */
 static rln_always_inline void rln_task_suspend(struct ringline_task *t)
@@ -98,6 +106,12 @@ static inline bool rln_task_live(const struct ringline_task *t)
 	return rln_slot_live(&t->slot) && t->held;
 }
 
+/* Puts it at the end of the run queue of its class. */
+static inline void rln_exec_enqueue(struct rln_exec *x, struct ringline_task *t)
+{
+	rln_list_add_tail(rln_unlikely(t->class == RINGLINE_TASK_BULK) ? &x->bulk : &x->runq, &t->link);
+}
+
 static inline struct ringline_task *rln_task_current(void)
 {
 	return rln_exec_current->current;
@@ -108,7 +122,7 @@ static inline int rln_task_get_parking(struct ringline_task **ret, const char *c
 {
 	*ret = rln_task_get(call);
 	if (rln_unlikely(!*ret))
-		return -EPERM;
+		return rln_not_here();
 	return rln_likely((*ret)->fiber != NULL) ? 0 : -EDEADLK;
 }
 

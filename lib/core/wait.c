@@ -12,17 +12,26 @@
 #include "core/wait.h"
 #include "core/waker.h"
 
-bool rln_wait_fire(struct rln_wait *w, int64_t result)
+/* The winner of a parker that was cut before anything had fired. */
+static struct rln_wait cut_mark;
+
+void rln_wait_land(struct rln_wait *w, int64_t result)
 {
 	struct rln_parker *p = w->parker;
 
-	rln_list_del(&w->link);
-	if (p->winner)
-		return false;
 	w->result = result;
-	p->winner = w;
-	if (p->task->state != RLN_TASK_RUNNING || !p->task->fiber)   /* a running fiber sees the winner before it parks */
+	p->landed = true;
+	if (rln_unlikely(p->fired != NULL))
+		p->fired(p);
+	else if (p->task->state != RLN_TASK_RUNNING || !p->task->fiber)   /* a running fiber sees the winner before it parks */
 		rln_task_wake(p->task);
+}
+
+bool rln_wait_fire(struct rln_wait *w, int64_t result)
+{
+	if (!rln_wait_claim(w))
+		return false;
+	rln_wait_land(w, result);
 	return true;
 }
 
@@ -44,35 +53,75 @@ void rln_source_fire_all(struct rln_source *s, int64_t result)
 		rln_wait_fire(rln_list_entry(node, struct rln_wait, link), result);
 }
 
-int rln_park(struct rln_parker *p)
+bool rln_parker_close(struct rln_parker *p)
 {
-	struct ringline_task *t = p->task;
+	struct rln_wait *none = NULL;
 
-	if (!t->fiber)
-		return -EDEADLK;
-	while (!p->winner) {
-		if (t->scope->reason)
-			return t->scope->reason;
+	if (p->shared)
+		return atomic_compare_exchange_strong(&p->winner, &none, &cut_mark);
+	return !rln_parker_winner(p);
+}
+
+/* What another worker has claimed it is still handing over. */
+static void wait_landed(struct rln_parker *p)
+{
+	while (!p->landed)
+		rln_task_suspend(p->task);
+}
+
+static void park_begin(struct ringline_task *t, struct rln_parker *p)
+{
+	p->since = rln_exec_current->now;
+	t->parked = p;
+}
+
+/* Until a node has fired, or the scope is cut: then its reason. */
+static int wait_for_winner(struct rln_parker *p, struct ringline_task *t)
+{
+	while (!rln_parker_winner(p)) {
+		int reason = t->scope->reason;
+
+		if (reason && rln_parker_close(p))
+			return reason;
+		if (reason)
+			break;
 		t->cuttable = true;
 		rln_task_suspend(t);
 		t->cuttable = false;
 	}
+	wait_landed(p);
 	return 0;
+}
+
+int rln_park(struct rln_parker *p)
+{
+	struct ringline_task *t = p->task;
+	int r;
+
+	if (!t->fiber)
+		return -EDEADLK;
+	park_begin(t, p);
+	r = wait_for_winner(p, t);
+	t->parked = NULL;
+	return r;
 }
 
 void rln_park_shielded(struct rln_parker *p)
 {
-	while (!p->winner)
+	park_begin(p->task, p);
+	while (!rln_parker_winner(p))
 		rln_task_suspend(p->task);
+	wait_landed(p);
+	p->task->parked = NULL;
 }
 
-int rln_wait_on(struct rln_source *source, int64_t *result)
+int rln_wait_on(struct rln_source *source, int64_t *result, const struct rln_what *what, const void *object)
 {
 	struct rln_parker p;
 	struct rln_wait w;
 	int r;
 
-	rln_parker_init(&p, rln_task_current());
+	rln_parker_init(&p, rln_task_current(), what, object);
 	rln_wait_arm(&w, &p, source);
 	r = rln_park(&p);
 	rln_wait_disarm(&w);

@@ -25,7 +25,7 @@ void rln_task_wake(struct ringline_task *t)
 	if (t->state == RLN_TASK_IDLE) {
 		__builtin_prefetch(t->fiber);
 		t->state = RLN_TASK_QUEUED;
-		rln_list_add_tail(&rln_exec_current->runq, &t->link);
+		rln_exec_enqueue(rln_exec_current, t);
 	} else if (t->state == RLN_TASK_RUNNING) {
 		t->state = RLN_TASK_RUNNING_NOTIFIED;
 	}

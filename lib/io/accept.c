@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "base/sized.h"
+#include "core/select.h"
 #include "core/task.h"
 #include "io/accept.h"
 #include "io/conn.h"
@@ -130,7 +131,7 @@ int ringline_listener_open(struct ringline_listener **ret, char *bound, const ch
 	int r;
 
 	if (!x)
-		return -EPERM;
+		return rln_not_here();
 	r = ret ? rln_listen_read_options(&o, options) : -EINVAL;
 	if (r < 0)
 		return r;
@@ -158,7 +159,7 @@ static int check(const struct ringline_listener *l, const char *call)
 	if (!l)
 		return -EINVAL;
 	if (!rln_exec_get(call))
-		return -EPERM;
+		return rln_not_here();
 	return rln_exec_check_handle(&rln_io_current()->takers, &l->slot, call);
 }
 
@@ -170,6 +171,8 @@ static struct ringline_conn *take(struct ringline_listener *l)
 		c->refs = 1;
 	return c;
 }
+
+static const struct rln_what what_accept = { .name = "accept" };
 
 /* What came may be taken by another task before this one has its turn; and the listener may be freed meanwhile. */
 static int wait_and_take(struct ringline_listener *l, struct ringline_conn **ret)
@@ -184,7 +187,7 @@ static int wait_and_take(struct ringline_listener *l, struct ringline_conn **ret
 		*ret = take(l);
 		if (*ret)
 			return 0;
-		r = rln_wait_on(&l->acceptors, &fired);
+		r = rln_wait_on(&l->acceptors, &fired, &what_accept, l);
 		if (r < 0)
 			return r;
 	}

@@ -59,7 +59,7 @@ int ringline_conn_from_fd(struct ringline_conn **ret, int fd)
 	if (!ret)
 		return -EINVAL;
 	if (!x)
-		return -EPERM;
+		return rln_not_here();
 	family = check(fd);
 	if (family < 0)
 		return family;

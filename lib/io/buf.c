@@ -95,7 +95,7 @@ int rln_buf_handle_check(const struct ringline_buf *b, const char *call)
 	if (!b)
 		return -EINVAL;
 	if (!rln_exec_get(call))
-		return -EPERM;
+		return rln_not_here();
 	return rln_exec_check_handle(&rln_io_current()->bufs, &b->slot, call);
 }
 
@@ -107,7 +107,7 @@ int ringline_buf_new(struct ringline_buf **ret, const void *data, size_t len)
 	if (!ret || !data || !len || len > SSIZE_MAX)
 		return -EINVAL;
 	if (!x)
-		return -EPERM;
+		return rln_not_here();
 	if (rln_blocks_full(x->io))
 		return -ENOBUFS;
 	block = rln_block_new(x->io, len);

@@ -38,7 +38,7 @@ int rln_conn_park_limited(struct ringline_conn *c, struct rln_parker *p, struct 
 	rln_timer_cancel(x, &l.timer);
 	if (r || !l.over)
 		return r;
-	p->winner = NULL;
+	rln_parker_init(p, p->task, p->what, p->object);
 	rln_wait_arm(w, p, source);
 	return -ETIMEDOUT;
 }

@@ -103,6 +103,8 @@ ssize_t ringline_conn_take(struct ringline_conn *conn, size_t max, struct ringli
 	return (ssize_t)n;
 }
 
+static const struct rln_what what_readable = { .name = "readable", .describe = rln_conn_describe };
+
 int ringline_conn_wait_readable(struct ringline_conn *conn)
 {
 	struct rln_wait w;
@@ -114,7 +116,7 @@ int ringline_conn_wait_readable(struct ringline_conn *conn)
 		return r;
 	rln_conn_enter(conn);
 	while (r == 0 && conn->state == RLN_CONN_OPEN && !conn->buffered && !conn->eof && !conn->recv_error) {
-		rln_parker_init(&p, t);
+		rln_parker_init(&p, t, &what_readable, conn);
 		rln_wait_arm(&w, &p, &conn->readable);
 		rln_conn_recv_arm(conn);
 		r = rln_park(&p);

@@ -111,7 +111,7 @@ int ringline_conn_each(int (*fn)(struct ringline_conn *conn, void *arg), void *a
 	if (!fn)
 		return -EINVAL;
 	if (!x)
-		return -EPERM;
+		return rln_not_here();
 	rln_list_for_each_safe (it, tmp, &x->io->open) {
 		struct ringline_conn *c = rln_list_entry(it, struct ringline_conn, link);
 

@@ -111,6 +111,8 @@ int ringline_conn_send_zc(struct ringline_conn *conn, const void *data, size_t l
 	return r;
 }
 
+static const struct rln_what what_writable = { .name = "writable", .describe = rln_conn_describe };
+
 /* Waiting for room */
 
 static int wait_until(struct ringline_conn *c, size_t queued, struct ringline_task *t)
@@ -122,7 +124,7 @@ static int wait_until(struct ringline_conn *c, size_t queued, struct ringline_ta
 	rln_conn_enter(c);
 	while (r == 0 && c->state == RLN_CONN_OPEN && !c->send_error &&
 	       (c->queued > queued || (!queued && !rln_list_empty(&c->output)))) {
-		rln_parker_init(&p, t);
+		rln_parker_init(&p, t, &what_writable, c);
 		rln_wait_arm(&w, &p, &c->writable);
 		r = rln_conn_park(c, &p, &w, &c->writable, RLN_LIMIT_WRITE);
 		rln_wait_disarm(&w);

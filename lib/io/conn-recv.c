@@ -324,6 +324,8 @@ void rln_conn_recv_free(struct ringline_conn *c)
 
 /* The calls */
 
+static const struct rln_what what_receive = { .name = "receive", .describe = rln_conn_describe };
+
 /* Parks until the reader is satisfied or will not be. Returns the cut, or 0. */
 static int park(struct ringline_conn *c, struct rln_reader *r, struct ringline_task *t)
 {
@@ -331,7 +333,7 @@ static int park(struct ringline_conn *c, struct rln_reader *r, struct ringline_t
 	struct rln_wait sink;
 	int cut;
 
-	rln_parker_init(&p, t);
+	rln_parker_init(&p, t, &what_receive, c);
 	rln_wait_arm(&r->wait, &p, &c->reader);
 	if (rln_unlikely(r->sink != NULL))
 		rln_wait_arm(&sink, &p, &r->sink->writable);

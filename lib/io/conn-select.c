@@ -8,6 +8,7 @@
  */
 #include <errno.h>
 
+#include "core/select.h"
 #include "io/conn-extra.h"
 
 /* Both begin alike. */

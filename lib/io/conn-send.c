@@ -376,6 +376,8 @@ static void start_first(struct ringline_conn *c)
 		send_ended(c, (int64_t)c->send.progress);
 }
 
+static const struct rln_what what_send = { .name = "send", .describe = rln_conn_describe };
+
 ssize_t rln_conn_send_item(struct ringline_conn *c, struct rln_send *s, struct ringline_task *t)
 {
 	bool first = rln_list_empty(&c->output);
@@ -383,7 +385,7 @@ ssize_t rln_conn_send_item(struct ringline_conn *c, struct rln_send *s, struct r
 	struct rln_parker p;
 	int cut;
 
-	rln_parker_init(&p, t);
+	rln_parker_init(&p, t, &what_send, c);
 	rln_wait_arm(&s->wait, &p, NULL);
 	rln_conn_append(c, s);
 	if (first)

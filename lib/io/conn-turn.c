@@ -24,6 +24,8 @@ bool rln_conn_by_hand(struct ringline_conn *c)
 	return c->nonblocking;
 }
 
+static const struct rln_what what_turn = { .name = "turn at the descriptor", .describe = rln_conn_describe };
+
 /*
  * Waits for the end of an operation whose completion fires *s*. A cut cancels it, and so does the close of *sink*, if there is
  * one; the cut is returned when it has ended.
@@ -38,7 +40,7 @@ static int await(struct ringline_conn *c, struct rln_op *op, struct rln_source *
 	int cut = 0;
 
 	while (rln_op_inflight(op)) {
-		rln_parker_init(&p, t);
+		rln_parker_init(&p, t, &what_turn, c);
 		rln_wait_arm(&w, &p, s);
 		rln_wait_arm(&other, &p, sink ? &sink->writable : NULL);
 		if (cut)
@@ -77,7 +79,7 @@ int rln_send_turn_begin(struct rln_send_turn *turn, struct ringline_conn *c, str
 	rln_send_init(&turn->item, NULL, 0, 0);
 	turn->item.turn = true;
 	rln_conn_enter(c);
-	rln_parker_init(&p, t);
+	rln_parker_init(&p, t, &what_turn, c);
 	rln_wait_arm(&turn->item.wait, &p, NULL);
 	rln_conn_append(c, &turn->item);
 	rln_conn_send_start(c);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Connections: making, references, names; conn.h draws the states. */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/log.h"
@@ -40,6 +41,13 @@ struct ringline_conn *rln_conn_new(struct rln_io *io, int fd, int family, enum r
 	io->nopen++;
 	rln_stat_add(&io->stats.open, 1);
 	return c;
+}
+
+void rln_conn_describe(const void *conn, char *text, size_t size)
+{
+	const struct ringline_conn *c = conn;
+
+	snprintf(text, size, "connection %llu, fd %d", (unsigned long long)rln_slot_id(&c->slot), c->fd);
 }
 
 void rln_conn_free_unused(struct ringline_conn *c)
@@ -83,7 +91,7 @@ static int check_live(const struct ringline_conn *c, const char *call)
 	if (!c)
 		return -EINVAL;
 	if (!rln_exec_get(call))
-		return -EPERM;
+		return rln_not_here();
 	if (!rln_slot_live(&c->slot))
 		return -EBADF;
 	return c->io == rln_io_current() ? 0 : foreign(call);
@@ -107,7 +115,7 @@ int rln_conn_refuse_park(const struct ringline_conn *c, const char *call)
 		return r;
 	t = rln_task_get(call);
 	if (!t)
-		return -EPERM;
+		return rln_not_here();
 	return t->fiber ? t->scope->reason : -EDEADLK;
 }
 
@@ -189,7 +197,7 @@ int ringline_conn_find(struct ringline_conn **ret, uint64_t id)
 	if (!ret)
 		return -EINVAL;
 	if (!x)
-		return -EPERM;
+		return rln_not_here();
 	c = rln_slab_find(&x->io->conns, id);
 	if (!c || c->state != RLN_CONN_OPEN)
 		return -ENOENT;

@@ -118,6 +118,9 @@ struct ringline_conn {
 /* A new connection in state *state* that owns *fd*, with no reference. NULL: no memory. */
 struct ringline_conn *rln_conn_new(struct rln_io *io, int fd, int family, enum rln_conn_state state) rln_must_check;
 
+/* For dumps: which connection it is. */
+void rln_conn_describe(const void *conn, char *text, size_t size);
+
 /* Why not; also told in the log where the caller is wrong. */
 int rln_conn_refuse(const struct ringline_conn *c, const char *call) rln_cold;
 int rln_conn_refuse_park(const struct ringline_conn *c, const char *call) rln_cold;

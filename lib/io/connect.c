@@ -206,6 +206,8 @@ static void wake_waiter(struct rln_connecting *a)
 	rln_wait_fire(&rln_container_of(a, struct waited_attempt, attempt)->wait, a->result);
 }
 
+static const struct rln_what what_connect = { .name = "connect" };
+
 static int connect_and_wait(struct waited_attempt *w, struct ringline_task *t, uint64_t timeout)
 {
 	struct rln_parker p;
@@ -213,7 +215,7 @@ static int connect_and_wait(struct waited_attempt *w, struct ringline_task *t, u
 	int r;
 
 	w->attempt.done = wake_waiter;
-	rln_parker_init(&p, t);
+	rln_parker_init(&p, t, &what_connect, NULL);
 	rln_wait_arm(&w->wait, &p, NULL);
 	r = start(&w->attempt, timeout);
 	if (r < 0)
@@ -349,7 +351,7 @@ int ringline_connect_begin(struct ringline_op **ret, struct ringline_conn **conn
 	if (!ret || !conn)
 		return -EINVAL;
 	if (!rln_task_get(__func__))
-		return -EPERM;
+		return rln_not_here();
 	r = read_call(&o, &a, address, options);
 	return r < 0 ? r : rln_connect_begin(ret, conn, &a, &o);
 }

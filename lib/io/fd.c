@@ -9,6 +9,7 @@
  * ready. Sockets and pipes always can; of the others epoll(7) knows, so one is asked for that alone.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -17,6 +18,7 @@
 
 #include "base/fault.h"
 #include "base/mem.h"
+#include "core/select.h"
 #include "core/task.h"
 #include "io/fd.h"
 
@@ -163,6 +165,13 @@ static void kill_watch(struct ringline_fd_watch *w)
 	rln_source_fire_all(&w->waiters, -EBADF);
 }
 
+static void describe_watch(const void *object, char *text, size_t size)
+{
+	snprintf(text, size, "fd %d", ((const struct ringline_fd_watch *)object)->fd);
+}
+
+static const struct rln_what what_watch = { .name = "descriptor", .describe = describe_watch };
+
 /* Cancels the operation of a watch and waits for its end; the watch may be freed meanwhile. */
 static void end_op(struct ringline_fd_watch *w, struct ringline_task *t)
 {
@@ -173,7 +182,7 @@ static void end_op(struct ringline_fd_watch *w, struct ringline_task *t)
 		struct rln_wait n;
 
 		rln_op_cancel(&w->op);
-		rln_parker_init(&p, t);
+		rln_parker_init(&p, t, &what_watch, w);
 		rln_wait_arm(&n, &p, &w->waiters);
 		rln_park_shielded(&p);
 		rln_wait_disarm(&n);
@@ -202,7 +211,7 @@ static int wait_ready(struct ringline_fd_watch *w)
 		int r;
 
 		arm(w);
-		r = rln_wait_on(&w->waiters, &fired);
+		r = rln_wait_on(&w->waiters, &fired, &what_watch, w);
 		if (r < 0)
 			return r;
 		if (w->slot.gen != gen)
@@ -227,7 +236,7 @@ static int check_handle(const struct ringline_fd_watch *w, const char *call)
 	if (!w)
 		return -EINVAL;
 	if (!rln_exec_get(call))
-		return -EPERM;
+		return rln_not_here();
 	return rln_exec_check_handle(&rln_io_current()->watches, &w->slot, call);
 }
 
@@ -275,7 +284,7 @@ int ringline_fd_wait_begin(struct ringline_op **ret, int fd, uint32_t events)
 	if (!ret)
 		return -EINVAL;
 	if (!rln_task_get(__func__))
-		return -EPERM;
+		return rln_not_here();
 	r = rln_handle_new(&h, &wait_op);
 	if (r < 0)
 		return r;
@@ -296,7 +305,7 @@ int ringline_fd_watch_new(struct ringline_fd_watch **ret, int fd, uint32_t event
 	if (!ret)
 		return -EINVAL;
 	if (!rln_exec_get(__func__))
-		return -EPERM;
+		return rln_not_here();
 	return watch_new(ret, fd, events);
 }
 
@@ -341,6 +350,8 @@ int ringline_fd_watch_free(struct ringline_fd_watch *watch)
 	return 0;
 }
 
+static const struct rln_what what_close = { .name = "close" };
+
 struct closing {
 	struct rln_op op;
 	struct rln_wait wait;
@@ -360,7 +371,7 @@ static int close_and_wait(int fd, struct ringline_task *t)
 	rln_op_init(&c.op, closed);
 	c.op.opcode = RLN_OP_CLOSE;
 	c.op.fd = fd;
-	rln_parker_init(&p, t);
+	rln_parker_init(&p, t, &what_close, NULL);
 	rln_wait_arm(&c.wait, &p, NULL);
 	rln_op_submit(&c.op);
 	rln_park_shielded(&p);

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/sized.h"
+#include "core/select.h"
 #include "core/task.h"
 #include "io/timer.h"
 
@@ -51,7 +52,7 @@ static int check(const struct ringline_timer *t, const char *call)
 	if (!t)
 		return -EINVAL;
 	if (!rln_exec_get(call))
-		return -EPERM;
+		return rln_not_here();
 	return rln_exec_check_handle(&rln_io_current()->timers, &t->slot, call);
 }
 
@@ -73,7 +74,7 @@ int ringline_timer_new(struct ringline_timer **ret, const struct ringline_timer_
 	int r;
 
 	if (!x)
-		return -EPERM;
+		return rln_not_here();
 	r = rln_sized_in(&o, sizeof(o), options);
 	if (r < 0)
 		return r;
@@ -151,6 +152,8 @@ static int64_t take(struct ringline_timer *t)
 	return n;
 }
 
+static const struct rln_what what_timer = { .name = "timer" };
+
 int64_t ringline_timer_wait(struct ringline_timer *timer)
 {
 	struct ringline_task *t;
@@ -166,7 +169,7 @@ int64_t ringline_timer_wait(struct ringline_timer *timer)
 	while (!(told = take(timer))) {
 		int64_t fired;
 
-		r = rln_wait_on(&timer->waiters, &fired);
+		r = rln_wait_on(&timer->waiters, &fired, &what_timer, timer);
 		if (r < 0)
 			return r;
 		if (timer->slot.gen != gen)

@@ -117,7 +117,7 @@ static bool stopped(struct rln_worker *w)
 /* The last task may end in the very turn that would sleep afterwards: while stopping, tasks run without sleeping. */
 static uint64_t turn_limit(const struct rln_worker *w)
 {
-	return w->stopping != RLN_RUN && !rln_list_empty(&w->exec.runq) ? 0 : RINGLINE_NEVER;
+	return w->stopping != RLN_RUN && rln_exec_runnable(&w->exec) ? 0 : RINGLINE_NEVER;
 }
 
 int rln_worker_loop(struct rln_worker *w)

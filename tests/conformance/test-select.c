@@ -478,7 +478,7 @@ static int mix_main(void *arg)
 	conn = conf_open(CONF_TCP, &peer);
 	CONF_OK(ringline_listener_open(&l, bound, "tcp:127.0.0.1:0", NULL));
 	CONF_OK(ringline_timer_new(&timer, NULL));
-	CONF_OK(ringline_event_new(&event));
+	CONF_OK(ringline_event_new(&event, NULL));
 	CONF_OK(ringline_token_new(&token, NULL));
 	CONF_OK(ringline_fd_watch_new(&watch, fd, POLLIN));
 	CONF_OK(ringline_task_start(&t, returns_five, NULL, NULL));
@@ -571,7 +571,7 @@ static int idle_main(void *arg)
 	CONF_OK(ringline_listener_open(&l, NULL, "tcp:127.0.0.1:0", NULL));
 	CONF_OK(ringline_timer_new(&timer, &o));
 	CONF_OK(ringline_timer_set(timer, ringline_clock_now(o.clock) + 3600 * SEC, 0));
-	CONF_OK(ringline_event_new(&tick.event));
+	CONF_OK(ringline_event_new(&tick.event, NULL));
 	CONF_OK(ringline_fd_watch_new(&watch, fd, POLLIN));
 	c[0] = on(RINGLINE_CASE_READABLE, conn);
 	c[1] = on(RINGLINE_CASE_ACCEPT, l);
@@ -715,7 +715,7 @@ static int wrong_worker_main(void *arg)
 
 static int make_event(void *arg)
 {
-	return ringline_event_new(arg);
+	return ringline_event_new(arg, NULL);
 }
 
 static int drop_event(void *arg)

@@ -34,7 +34,7 @@ static int bus_open(struct bus *b)
 	g_assert_cmpint(sd_bus_start(b->bus), >=, 0);
 	b->fd = sd_bus_get_fd(b->bus);
 	g_assert_cmpint(b->fd, >=, 0);
-	CONF_OK(ringline_event_new(&b->stop));
+	CONF_OK(ringline_event_new(&b->stop, NULL));
 	CONF_OK(ringline_fd_watch_new(&b->watch, b->fd, POLLIN));
 	return 0;
 }
@@ -109,7 +109,7 @@ static void service_open(struct bus *b)
 {
 	struct ringline_event *ready;
 
-	CONF_OK(ringline_event_new(&ready));
+	CONF_OK(ringline_event_new(&ready, NULL));
 	bus_open(b);
 	g_assert_cmpint(sd_bus_add_object_vtable(b->bus, NULL, PATH, NAME, vtable, NULL), >=, 0);
 	g_assert_cmpint(sd_bus_request_name_async(b->bus, NULL, NAME, 0, named, ready), >=, 0);
@@ -153,7 +153,7 @@ static int client_main(void *arg)
 	struct bus b;
 	int32_t i;
 
-	CONF_OK(ringline_event_new(&answered));
+	CONF_OK(ringline_event_new(&answered, NULL));
 	CONF_OK(ringline_scope_open(&scope, NULL));
 	bus_open(&b);
 	CONF_OK(ringline_scope_spawn(scope, bus_drive, &b));

@@ -341,7 +341,7 @@ void fixture_audit(struct fixture *fx)
 	g_assert_cmpuint(x->tasks.live, ==, 0);
 	g_assert_cmpuint(x->scopes.live, ==, 0);
 	g_assert_cmpuint(x->handles.live, ==, 0);
-	g_assert_cmpuint(x->events.live, ==, 0);
+	g_assert_cmpuint(x->objects.live, ==, 0);
 	if (rln_mpsc_empty(&x->inbox))
 		g_assert_cmpuint(x->token_links.live, ==, 0);
 	g_assert_true(rln_list_empty(&x->staged));

@@ -104,7 +104,7 @@ static int plays(void *arg)
 		g_assert_cmpuint(++p->hops, <, 1000);
 		rln_source_fire_all(p->peers, 0);
 		if (!*p->stop)
-			g_assert_cmpint(rln_wait_on(p->mine, &result), ==, 0);
+			g_assert_cmpint(rln_wait_on(p->mine, &result, NULL, NULL), ==, 0);
 	}
 	rln_source_fire_all(p->peers, 0);
 	return 0;

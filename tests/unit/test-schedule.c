@@ -514,7 +514,7 @@ static void use_event(void)
 	struct ringline_event **e = &g.event[rnd(MAX_EVENTS)];
 
 	if (!*e) {
-		g_assert_cmpint(ringline_event_new(e), ==, 0);
+		g_assert_cmpint(ringline_event_new(e, NULL), ==, 0);
 		return;
 	}
 	switch (rnd(5)) {

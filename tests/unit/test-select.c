@@ -4,7 +4,7 @@
 
 #include "base/fault.h"
 #include "base/mem.h"
-#include "core/event.h"
+#include "core/sync.h"
 #include "ringline/select.h"
 #include "support/fake-backend.h"
 
@@ -29,7 +29,7 @@ static struct ringline_event *event(void)
 {
 	struct ringline_event *e;
 
-	g_assert_cmpint(ringline_event_new(&e), ==, 0);
+	g_assert_cmpint(ringline_event_new(&e, NULL), ==, 0);
 	return e;
 }
 
@@ -87,7 +87,7 @@ static int event_wait(void *arg)
 	g_assert_cmpint(ringline_event_free(e), ==, -EBADF);
 	g_assert_cmpint(ringline_event_free(NULL), ==, 0);
 	g_assert_cmpint(ringline_event_set(NULL), ==, -EINVAL);
-	g_assert_cmpint(ringline_event_new(NULL), ==, -EINVAL);
+	g_assert_cmpint(ringline_event_new(NULL, NULL), ==, -EINVAL);
 	return 0;
 }
 

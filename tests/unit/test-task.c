@@ -81,7 +81,7 @@ static int wake_during_own_run(void *arg)
 
 	(void)arg;
 	rln_source_init(&s);
-	rln_parker_init(&p, rln_task_current());
+	rln_parker_init(&p, rln_task_current(), NULL, NULL);
 	rln_wait_arm(&w, &p, &s);
 	rln_source_fire_all(&s, 7);
 	g_assert_cmpint(rln_park(&p), ==, 0);
@@ -682,7 +682,7 @@ static int parked_source(void *arg)
 {
 	int64_t result;
 
-	return rln_wait_on(arg, &result);
+	return rln_wait_on(arg, &result, NULL, NULL);
 }
 
 static int hundred_thousand_parked(void *arg)

@@ -20,7 +20,7 @@ static int waits(void *arg)
 	struct rln_wait w[4];
 	int i;
 
-	rln_parker_init(&p, rln_task_current());
+	rln_parker_init(&p, rln_task_current(), NULL, NULL);
 	for (i = 0; i < wt->n; i++)
 		rln_wait_arm(&w[i], &p, wt->source[i]);
 	if (wt->shielded)
@@ -30,8 +30,8 @@ static int waits(void *arg)
 	for (i = 0; i < wt->n; i++)
 		rln_wait_disarm(&w[i]);
 	wt->woken = true;
-	wt->winner = p.winner ? (int)(p.winner - w) : -1;
-	wt->result = p.winner ? p.winner->result : 0;
+	wt->winner = rln_parker_winner(&p) ? (int)(rln_parker_winner(&p) - w) : -1;
+	wt->result = rln_parker_winner(&p) ? rln_parker_winner(&p)->result : 0;
 	return 0;
 }
 
@@ -233,7 +233,7 @@ static int wait_on(void *arg)
 	rln_source_init(&s);
 	g_assert_cmpint(ringline_scope_open(&scope, NULL), ==, 0);
 	g_assert_cmpint(ringline_scope_cancel(scope), ==, 0);
-	g_assert_cmpint(rln_wait_on(&s, &result), ==, -ECANCELED);
+	g_assert_cmpint(rln_wait_on(&s, &result, NULL, NULL), ==, -ECANCELED);
 	g_assert_false(rln_source_waited_on(&s));
 	g_assert_cmpint(ringline_scope_close(scope), ==, -ECANCELED);
 	return 0;

@@ -185,7 +185,7 @@ static int selecting(void *arg)
 	int i;
 
 	(void)arg;
-	if (ringline_event_new(&e) < 0)
+	if (ringline_event_new(&e, NULL) < 0)
 		return 0;
 	for (i = 0; i < MANY; i++)
 		c[i] = (struct ringline_case){ .kind = RINGLINE_CASE_EVENT, .object = e };

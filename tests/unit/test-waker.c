@@ -272,7 +272,7 @@ static int consumes(void *arg)
 	int64_t result;
 
 	(void)arg;
-	return sink.received == sink.want ? 0 : rln_wait_on(&sink.done, &result);
+	return sink.received == sink.want ? 0 : rln_wait_on(&sink.done, &result, NULL, NULL);
 }
 
 static void test_producers(void)
@@ -341,7 +341,7 @@ static int plays(void *arg)
 		throw_to(s->other);
 	while (s->rounds--) {
 		if (!s->pending)
-			g_assert_cmpint(rln_wait_on(&s->arrived, &result), ==, 0);
+			g_assert_cmpint(rln_wait_on(&s->arrived, &result, NULL, NULL), ==, 0);
 		s->pending--;
 		if (s->rounds || !s->starts)
 			throw_to(s->other);
