@@ -81,6 +81,7 @@ endif
 if SUITES
 noinst_PROGRAMS += bench/micro
 bench_micro_SOURCES = \
+	bench/micro-chan.c \
 	bench/micro-waits.c \
 	bench/micro.c \
 	bench/micro.h \

@@ -9,7 +9,8 @@
  * Prints KEY=VALUE lines. A time in nanoseconds, KEY_ns, is the median over many short batches of the mean of a batch;
  * KEY_ns_min is the best batch. Where other guests take the processor away, that hardly moves the median and does not
  * move the minimum. With --check each figure that has a bar gets a line PASS or FAIL, judged by the median, and the
- * exit status is 1 if one failed. GROUPs restrict what is run: memory fiber task scope wake select timer cancel.
+ * exit status is 1 if one failed. GROUPs restrict what is run: memory fiber task scope wake select chan lock timer
+ * cancel.
  *
  *   fiber_switch          one way, half of a resume and a suspend; floating-point control words included
  *   fiber_switch_cold     the same, going round 1,000 fibers instead of staying with one
@@ -21,6 +22,9 @@
  *   scope_deadline        ringline_scope_open() with a deadline of its own, and ringline_scope_close()
  *   select_N              two tasks that each select over N events and set one of the other's, chosen at random; per
  *                         select: arming N nodes, parking, the switches, the wake, disarming, resetting and setting
+ *   chan_pass             ringline_chan_send() and ringline_chan_recv() of eight bytes by one task, which never waits
+ *   chan_pass_switch      one element from a task to another through a channel without a queue: a switch each
+ *   mutex                 ringline_mutex_lock() and ringline_mutex_unlock(), nobody else wants it
  *   same_worker_wake      two tasks that wake each other in turn; per wake: arming a wait node, parking, the switch to
  *                         the executor, its hop to the next task, the switch to that one, firing the node that wakes
  *                         the other
@@ -605,6 +609,8 @@ static const struct {
 	{ "scope", measure_scope },
 	{ "wake", measure_wake },
 	{ "select", measure_select },
+	{ "chan", measure_chan },
+	{ "lock", measure_lock },
 	{ "timer", measure_timer },
 	{ "cancel", measure_cancel },
 };
@@ -654,7 +660,7 @@ int main(int argc, char **argv)
 	for (i = 0; argv[i]; i++) {
 		if (known(argv[i]))
 			continue;
-		fprintf(stderr, "usage: micro [--check] [memory|fiber|task|scope|wake|select|timer|cancel]...\n");
+		fprintf(stderr, "usage: micro [--check] [memory|fiber|task|scope|wake|select|chan|lock|timer|cancel]...\n");
 		return 2;
 	}
 	warn_of_build();

@@ -37,6 +37,8 @@ void report_value(const char *key, double value, double bar);
 /* Runs one function as the only root task of an executor of its own, and checks that nothing was left. */
 void in_a_task(int (*fn)(void *arg), void *arg);
 
+void measure_chan(void);
+void measure_lock(void);
 void measure_million(void);
 void measure_scope(void);
 void measure_select(void);

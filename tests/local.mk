@@ -81,7 +81,9 @@ unit_programs = \
 	tests/unit/test-registry \
 	tests/unit/test-runtime \
 	tests/unit/test-scope \
+	tests/unit/test-chan \
 	tests/unit/test-select \
+	tests/unit/test-sync \
 	tests/unit/test-slab \
 	tests/unit/test-stack \
 	tests/unit/test-task \
@@ -122,6 +124,10 @@ tests_unit_test_schedule_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_schedule_LDADD = $(UNIT_LIBS)
 tests_unit_test_scope_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_scope_LDADD = $(UNIT_LIBS)
+tests_unit_test_chan_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_chan_LDADD = $(UNIT_LIBS)
+tests_unit_test_sync_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_sync_LDADD = $(UNIT_LIBS)
 tests_unit_test_select_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_select_LDADD = $(UNIT_LIBS)
 tests_unit_test_task_CPPFLAGS = $(UNIT_CPPFLAGS)

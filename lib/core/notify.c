@@ -137,7 +137,7 @@ int ringline_condition_wait(struct ringline_condition *condition, struct ringlin
 
 	if (r == 0)
 		r = rln_object_check(rln_object_of(mutex), RLN_OBJECT_MUTEX, __func__);
-	if (r == 0 && mutex->permits.holder != t)
+	if (r == 0 && rln_permits_holder(&mutex->permits) != t)
 		r = -EPERM;
 	if (r < 0)
 		return r;

@@ -23,7 +23,7 @@ static struct rln_permits *permits_of(void *handle)
 
 static const struct ringline_task *holder(const void *object)
 {
-	return ((const struct rln_permits *)object)->holder;
+	return rln_permits_holder(object);
 }
 
 static const struct rln_what what_permits = { .name = "lock", .describe = rln_object_describe, .holder = holder };
@@ -33,10 +33,15 @@ static bool is_lock(const struct rln_permits *p)
 	return p->o.kind != RLN_OBJECT_SEMAPHORE;
 }
 
+static void set_holder(struct rln_permits *p, const struct ringline_task *t)
+{
+	atomic_store_explicit(&p->holder, t, memory_order_relaxed);
+}
+
 static void take(struct rln_permits *p, uint64_t n, const struct ringline_task *t)
 {
 	p->free -= n;
-	p->holder = is_lock(p) && !p->free ? t : NULL;
+	set_holder(p, is_lock(p) && !p->free ? t : NULL);
 }
 
 /* Those who came before come first. */
@@ -70,7 +75,7 @@ static void give(struct rln_permits *p, uint64_t n)
 {
 	rln_object_lock(&p->o);
 	p->free += n;
-	p->holder = NULL;
+	set_holder(p, NULL);
 	grant(p);
 	rln_object_unlock(&p->o);
 }
@@ -119,7 +124,7 @@ static int acquire_lock(struct rln_permits *p, uint64_t n, enum rln_object_kind 
 	int r = rln_object_check_park(rln_object_of(p), kind, &t, call);
 
 	if (r == 0)
-		r = p->holder == t ? -EDEADLK : rln_object_pace(t);
+		r = rln_permits_holder(p) == t ? -EDEADLK : rln_object_pace(t);
 	if (r == 0)
 		r = acquire(p, n, t, false);
 	if (r == 0)
@@ -209,7 +214,7 @@ int ringline_mutex_try_lock(struct ringline_mutex *mutex)
 
 int rln_mutex_release(struct ringline_mutex *m, struct ringline_task *t)
 {
-	if (m->permits.holder != t)
+	if (rln_permits_holder(&m->permits) != t)
 		return -EPERM;
 	give_lock(&m->permits, 1, t);
 	return 0;
@@ -294,7 +299,7 @@ int ringline_rwlock_unlock(struct ringline_rwlock *rwlock)
 	t = rln_task_get(__func__);
 	if (!t)
 		return rln_not_here();
-	if (p->holder == t)
+	if (rln_permits_holder(p) == t)
 		give_lock(p, WRITER, t);
 	else if (t->locks && may_end_reading(p))
 		give_lock(p, 1, t);
@@ -379,7 +384,7 @@ static int arm(struct ringline_case *c, struct rln_select_node *n, struct rln_pa
 		return r;
 	if (!want)
 		return -EINVAL;
-	if (is_lock(p) && p->holder == parker->task)
+	if (is_lock(p) && rln_permits_holder(p) == parker->task)
 		return -EDEADLK;
 	n->exchange.n = want;
 	n->task = parker->task;

@@ -65,6 +65,12 @@ struct ringline_once {
 	uint8_t state;                    /* enum rln_once_state */
 };
 
+/* For comparing with oneself: only the holder finds itself here, without the lock. */
+static inline const struct ringline_task *rln_permits_holder(const struct rln_permits *p)
+{
+	return atomic_load_explicit(&((struct rln_permits *)(uintptr_t)p)->holder, memory_order_relaxed);
+}
+
 /* Gives back what *t* holds. 0 or -EPERM (it holds nothing). */
 int rln_mutex_release(struct ringline_mutex *m, struct ringline_task *t) rln_must_check;
 
