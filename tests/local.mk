@@ -216,6 +216,7 @@ conformance_programs = \
 	tests/conformance/test-runtime \
 	tests/conformance/test-fd \
 	tests/conformance/test-select \
+	tests/conformance/test-shared \
 	tests/conformance/test-timer \
 	tests/conformance/test-accept \
 	tests/conformance/test-adopt \
@@ -242,6 +243,8 @@ tests_conformance_test_runtime_LDADD = $(CONFORMANCE_LIBS)
 tests_conformance_test_fd_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
 tests_conformance_test_fd_LDADD = $(CONFORMANCE_LIBS)
 tests_conformance_test_select_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
+tests_conformance_test_shared_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
+tests_conformance_test_shared_LDADD = $(CONFORMANCE_LIBS)
 tests_conformance_test_select_LDADD = $(CONFORMANCE_LIBS)
 tests_conformance_test_timer_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
 tests_conformance_test_timer_LDADD = $(CONFORMANCE_LIBS)
