@@ -86,6 +86,7 @@ unit_programs = \
 	tests/unit/test-sync \
 	tests/unit/test-slab \
 	tests/unit/test-stack \
+	tests/unit/test-stackless \
 	tests/unit/test-task \
 	tests/unit/test-timer \
 	tests/unit/test-token \
@@ -114,12 +115,19 @@ tests_unit_test_heap_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_heap_LDADD = $(UNIT_LIBS)
 tests_unit_test_slab_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_slab_LDADD = $(UNIT_LIBS)
+tests_unit_test_stackless_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_stackless_LDADD = $(UNIT_LIBS)
 tests_unit_test_stack_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_stack_LDADD = $(UNIT_LIBS)
 tests_unit_test_executor_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_executor_LDADD = $(UNIT_LIBS)
 tests_unit_test_handle_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_handle_LDADD = $(UNIT_LIBS)
+tests_unit_test_schedule_SOURCES = \
+	tests/unit/schedule-sync.c \
+	tests/unit/schedule-sync.h \
+	tests/unit/test-schedule.c \
+	$(NULL)
 tests_unit_test_schedule_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_schedule_LDADD = $(UNIT_LIBS)
 tests_unit_test_scope_CPPFLAGS = $(UNIT_CPPFLAGS)

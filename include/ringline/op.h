@@ -55,7 +55,7 @@ int ringline_op_cancel(struct ringline_op *op);
 
 /*
  * Takes the result without waiting: -EINPROGRESS while the operation is under way, otherwise its result, and the handle
- * is consumed.
+ * is consumed. If the scope of the operation was cut, the call cancels it, as waiting for it would, and its end follows.
  *
  * Returns the result; -EINPROGRESS, -EBADF, -EBUSY (a task waits for it), -EINVAL, -EPERM.
  * Since: 0.1

@@ -43,6 +43,8 @@ RINGLINE_BEGIN_DECLS
 #define RINGLINE_CASE_WAITGROUP 19u   /* a waitgroup: it is at zero, 0 */
 #define RINGLINE_CASE_ONCE     20u    /* a once: its function has run, 0 */
 
+struct ringline_op;
+
 struct ringline_case {
 	uint32_t kind;                    /* RINGLINE_CASE_*; becomes NONE when the object was consumed */
 	uint32_t reserved;                /* zero */
@@ -68,6 +70,16 @@ struct ringline_case {
  * Since: 0.1
  */
 RINGLINE_SUSPENDS ssize_t ringline_select(struct ringline_case *cases, size_t n, size_t case_size, uint32_t flags);
+
+/*
+ * Begins a select as an operation (op.h), whose result is the index of the case. The array and what its cases point to must
+ * stay valid until the operation is over. It is how a stackless task waits. Never suspends.
+ *
+ * Returns 0; the errors of ringline_select(); -EAGAIN (the worker's limit of operations is reached), -EINVAL (NOWAIT).
+ * Since: 0.1
+ */
+int ringline_select_begin(struct ringline_op **ret, struct ringline_case *cases, size_t n, size_t case_size,
+                          uint32_t flags) RINGLINE_MUST_CHECK;
 
 RINGLINE_END_DECLS
 

@@ -46,7 +46,7 @@ static void hand_out(struct ringline_broadcast *b, const void *element)
 {
 	struct rln_exchange *e;
 
-	while ((e = rln_exchange_claim_first(&b->receivers))) {
+	while ((e = rln_exchange_claim_first(&b->receivers, NULL))) {
 		struct ringline_subscription *s = (void *)(uintptr_t)e->n;
 
 		rln_element_copy(e->elem, element, b->store.size);
@@ -72,7 +72,7 @@ static void send_waiting(struct ringline_broadcast *b)
 {
 	struct rln_exchange *e;
 
-	while (rln_source_waited_on(&b->senders) && make_room(b) && (e = rln_exchange_claim_first(&b->senders)))
+	while (rln_source_waited_on(&b->senders) && make_room(b) && (e = rln_exchange_claim_first(&b->senders, NULL)))
 		rln_exchange_land(e, send_now(b, e->elem));
 }
 

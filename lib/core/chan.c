@@ -57,24 +57,38 @@ static void pop(struct ringline_chan *c, void *element)
 	c->len--;
 }
 
-struct rln_exchange *rln_exchange_claim_first(struct rln_source *s)
+/* The first that is not *self*'s. */
+static struct rln_exchange *first_other(const struct rln_source *s, const struct rln_parker *self)
+{
+	struct rln_list *it;
+
+	rln_list_for_each (it, &s->waiters) {
+		struct rln_exchange *e = rln_container_of(it, struct rln_exchange, wait.link);
+
+		if (e->wait.parker != self)
+			return e;
+	}
+	return NULL;
+}
+
+struct rln_exchange *rln_exchange_claim_first(struct rln_source *s, const struct rln_parker *self)
 {
 	struct rln_exchange *e;
 
-	while ((e = rln_exchange_first(s)))
+	while ((e = first_other(s, self)))
 		if (rln_wait_claim(&e->wait))
 			return e;
 	return NULL;
 }
 
 /* Locked. 0, -EPIPE, -EAGAIN. */
-static int send_now(struct ringline_chan *c, const void *element)
+static int send_now(struct ringline_chan *c, const void *element, const struct rln_parker *self)
 {
 	struct rln_exchange *receiver;
 
 	if (c->closed)
 		return -EPIPE;
-	if (!c->len && (receiver = rln_exchange_claim_first(&c->receivers))) {
+	if (!c->len && (receiver = rln_exchange_claim_first(&c->receivers, self))) {
 		rln_element_copy(receiver->elem, element, c->store.size);
 		rln_exchange_land(receiver, 0);
 	} else if (c->len < c->store.capacity) {
@@ -87,19 +101,19 @@ static int send_now(struct ringline_chan *c, const void *element)
 }
 
 /* Locked. 0, -EPIPE, -EAGAIN. */
-static int recv_now(struct ringline_chan *c, void *element)
+static int recv_now(struct ringline_chan *c, void *element, const struct rln_parker *self)
 {
 	struct rln_exchange *sender;
 
 	if (c->len) {
 		pop(c, element);
-		if (rln_source_waited_on(&c->senders) && (sender = rln_exchange_claim_first(&c->senders))) {
+		if (rln_source_waited_on(&c->senders) && (sender = rln_exchange_claim_first(&c->senders, self))) {
 			push(c, sender->elem);
 			rln_exchange_land(sender, 0);
 		}
 		return 0;
 	}
-	sender = rln_exchange_claim_first(&c->senders);
+	sender = rln_exchange_claim_first(&c->senders, self);
 	if (!sender)
 		return c->closed ? -EPIPE : -EAGAIN;
 	rln_element_copy(element, sender->elem, c->store.size);
@@ -116,9 +130,9 @@ static void settle_oneshot(struct ringline_chan *c)
 	}
 }
 
-static int attempt(struct ringline_chan *c, void *element, bool sends)
+static int attempt(struct ringline_chan *c, void *element, bool sends, const struct rln_parker *self)
 {
-	int r = sends ? send_now(c, element) : recv_now(c, element);
+	int r = sends ? send_now(c, element, self) : recv_now(c, element, self);
 
 	if (rln_unlikely(c->flags & RINGLINE_CHAN_ONESHOT))
 		settle_oneshot(c);
@@ -150,7 +164,7 @@ static int pass(struct ringline_chan *c, void *element, bool sends, const char *
 	if (r < 0)
 		return r;
 	rln_object_lock(&c->o);
-	r = attempt(c, element, sends);
+	r = attempt(c, element, sends, NULL);
 	if (r == -EAGAIN)
 		return wait_for(c, element, sends, t);
 	rln_object_unlock(&c->o);
@@ -164,7 +178,7 @@ static int try_pass(struct ringline_chan *c, void *element, bool sends, const ch
 	if (r < 0 || !element)
 		return r < 0 ? r : -EINVAL;
 	rln_object_lock(&c->o);
-	r = attempt(c, element, sends);
+	r = attempt(c, element, sends, NULL);
 	rln_object_unlock(&c->o);
 	return r;
 }
@@ -307,13 +321,13 @@ ssize_t ringline_chan_len(struct ringline_chan *chan)
 /* Cases of select */
 
 /* Could the case be carried out now? Locked. Waiters that have lost elsewhere make this a guess: see arm(). */
-static bool possible(const struct ringline_chan *c, bool sends)
+static bool possible(const struct ringline_chan *c, bool sends, const struct rln_parker *self)
 {
 	if (c->closed && (sends || !c->len))
 		return true;
 	if (sends)
-		return c->len < c->store.capacity || rln_source_waited_on(&c->receivers);
-	return c->len || rln_source_waited_on(&c->senders);
+		return c->len < c->store.capacity || first_other(&c->receivers, self);
+	return c->len || first_other(&c->senders, self);
 }
 
 /*
@@ -332,13 +346,13 @@ static int arm(struct ringline_case *c, struct rln_select_node *n, struct rln_pa
 	n->exchange.elem = c->data;
 	n->taken = false;
 	rln_object_lock(&chan->o);
-	if (!possible(chan, sends)) {
+	if (!possible(chan, sends, p)) {
 		rln_exchange_arm(&n->exchange, p, sends ? &chan->senders : &chan->receivers, &chan->o);
 		r = RLN_CASE_WAITS;
 	} else if (!rln_parker_close(p)) {
 		r = RLN_CASE_LOST;
 	} else {
-		c->result = attempt(chan, c->data, sends);
+		c->result = attempt(chan, c->data, sends, p);
 		n->taken = true;
 		r = c->result == -EAGAIN ? RLN_CASE_RETRY : RLN_CASE_TAKEN;
 	}

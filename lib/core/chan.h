@@ -76,8 +76,11 @@ int rln_chan_options(struct ringline_chan_options *ret, const struct ringline_ch
 int rln_chan_object(struct rln_object **ret, enum rln_object_kind kind, const struct ringline_chan_options *o,
                     const char *call) rln_must_check;
 
-/* The longest waiting one that takes part, claimed; NULL if nobody does. Locked. */
-struct rln_exchange *rln_exchange_claim_first(struct rln_source *s);
+/*
+ * The longest waiting one that takes part, claimed; NULL if nobody does. Those of the parker *self* are passed over: a select
+ * does not meet itself. Locked.
+ */
+struct rln_exchange *rln_exchange_claim_first(struct rln_source *s, const struct rln_parker *self);
 
 /* Enter the kinds of ringline_select(). */
 void rln_chan_select_init(struct rln_exec *x);

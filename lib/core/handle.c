@@ -354,10 +354,12 @@ int64_t ringline_op_result(struct ringline_op *op)
 
 	if (r == 0 && op->claimed)
 		r = -EBUSY;
-	else if (r == 0 && rln_handle_pending(op))
-		r = -EINPROGRESS;
 	if (r < 0)
 		return r;
+	if (rln_handle_pending(op) && op->scope->reason)
+		op->kind->cancel(op);
+	if (rln_handle_pending(op))
+		return -EINPROGRESS;
 	op->scope->pending++;     /* as a claim does; taking the result gives it back */
 	return rln_handle_take(op);
 }

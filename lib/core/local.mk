@@ -23,6 +23,7 @@ core_sources = \
 	lib/core/pool.h \
 	lib/core/scope.c \
 	lib/core/scope.h \
+	lib/core/select-op.c \
 	lib/core/select.c \
 	lib/core/select.h \
 	lib/core/sleep.c \

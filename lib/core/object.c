@@ -152,7 +152,7 @@ void rln_exchange_arm(struct rln_exchange *e, struct rln_parker *p, struct rln_s
 	e->msg.deliver = deliver;
 	e->exec = rln_exec_current;
 	o->refs++;
-	if (!o->owner)
+	if (!o->owner && !p->shared)  /* others read it from the first such node on */
 		p->shared = true;
 	rln_wait_arm(&e->wait, p, source);
 }

@@ -80,8 +80,12 @@ void rln_scope_cut(struct rln_scope *top, int reason, bool force)
 
 void rln_scope_notify(struct rln_scope *s)
 {
-	if (s->task && (!s->task->fiber || (s->flags & RLN_SCOPE_SETTLING && !s->live && !s->pending)))
-		rln_task_wake(s->task);
+	struct ringline_task *t = s->task;
+
+	if (!t || t == rln_exec_current->current)     /* what a task does itself it knows */
+		return;
+	if (!t->fiber || (s->flags & RLN_SCOPE_SETTLING && !s->live && !s->pending))
+		rln_task_wake(t);
 }
 
 /* A child that returned an error because it was cut has not failed, and is no failure of the scope's. */

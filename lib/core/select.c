@@ -26,45 +26,30 @@
 #define NODES_FEW  16
 #define NODES_MANY 128
 
-/* what a round may return besides the index of a case and an error */
-#define WAIT  (-EINPROGRESS)
-#define AGAIN (-ERESTART)
-
-struct select {
-	struct rln_exec *exec;
-	unsigned char *cases;
-	size_t size;                      /* of a case */
-	size_t n;
-	size_t first;                     /* the case a round begins with */
-	size_t armed;                     /* how many of its cases wait */
-	struct rln_select_node *nodes;
-	struct rln_parker parker;
-};
-
 static void describe(const void *object, char *text, size_t size)
 {
-	snprintf(text, size, "%zu cases", ((const struct select *)object)->n);
+	snprintf(text, size, "%zu cases", ((const struct rln_select *)object)->n);
 }
 
 static const struct rln_what what_select = { .name = "select", .describe = describe };
 
-static struct ringline_case *case_at(const struct select *s, size_t i)
+static struct ringline_case *case_at(const struct rln_select *s, size_t i)
 {
 	return (struct ringline_case *)(void *)(s->cases + i * s->size);
 }
 
-static size_t next_case(const struct select *s, size_t i)
+static size_t next_case(const struct rln_select *s, size_t i)
 {
 	return i + 1 == s->n ? 0 : i + 1;
 }
 
-static const struct rln_case_kind *kind_of(const struct select *s, const struct ringline_case *c)
+static const struct rln_case_kind *kind_of(const struct rln_select *s, const struct ringline_case *c)
 {
 	return s->exec->case_kinds[c->kind];
 }
 
 /* Takes back the first *count* cases of a round, but for the one that is chosen. */
-static void disarm(struct select *s, size_t count, const struct ringline_case *chosen)
+static void disarm(struct rln_select *s, size_t count, const struct ringline_case *chosen)
 {
 	size_t i = s->first;
 
@@ -80,7 +65,7 @@ static void disarm(struct select *s, size_t count, const struct ringline_case *c
 	}
 }
 
-static ssize_t choose(struct select *s, size_t which, size_t armed)
+static ssize_t choose(struct rln_select *s, size_t which, size_t armed)
 {
 	struct ringline_case *c = case_at(s, which);
 
@@ -91,15 +76,15 @@ static ssize_t choose(struct select *s, size_t which, size_t armed)
 }
 
 /* The round is over before anything was waited for, unless another worker has fired a case that is armed already. */
-static ssize_t not_waiting(struct select *s, size_t which, int r)
+static ssize_t not_waiting(struct rln_select *s, size_t which, int r)
 {
 	struct ringline_case *c = case_at(s, which);
 
 	if (r == RLN_CASE_LOST)
-		return WAIT;
+		return RLN_SELECT_WAIT;
 	if (r == RLN_CASE_RETRY) {
 		disarm(s, s->armed, NULL);
-		return AGAIN;
+		return RLN_SELECT_AGAIN;
 	}
 	if (r == RLN_CASE_TAKEN || rln_parker_close(&s->parker)) {
 		if (r == RLN_CASE_READY || r == RLN_CASE_TAKEN)
@@ -109,15 +94,17 @@ static ssize_t not_waiting(struct select *s, size_t which, int r)
 	}
 	if (r == RLN_CASE_READY && kind_of(s, c)->disarm)
 		kind_of(s, c)->disarm(c, &s->nodes[which]);
-	return WAIT;
+	return RLN_SELECT_WAIT;
 }
 
-/* Arms the cases. The index of one that is ready, WAIT if those that are armed are to be waited for, AGAIN, or -errno. */
-static ssize_t arm(struct select *s)
+ssize_t rln_select_arm(struct rln_select *s, struct ringline_task *t, void (*fired)(struct rln_parker *p))
 {
-	size_t i = s->first;
+	size_t i;
 
-	for (s->armed = 0; s->armed < s->n; s->armed++, i = next_case(s, i)) {
+	rln_parker_init(&s->parker, t, &what_select, s);
+	s->parker.fired = fired;
+	s->first = s->flags & RINGLINE_SELECT_BIASED ? 0 : s->exec->selects++ % s->n;
+	for (s->armed = 0, i = s->first; s->armed < s->n; s->armed++, i = next_case(s, i)) {
 		struct ringline_case *c = case_at(s, i);
 		int r;
 
@@ -128,82 +115,83 @@ static ssize_t arm(struct select *s)
 		if (r != RLN_CASE_WAITS)
 			return not_waiting(s, i, r);
 	}
-	return WAIT;
+	return RLN_SELECT_WAIT;
 }
 
-static bool settled(struct select *s, size_t which)
+void rln_select_disarm(struct rln_select *s)
 {
+	disarm(s, s->armed, NULL);
+}
+
+ssize_t rln_select_settle(struct rln_select *s)
+{
+	size_t which = (size_t)(rln_container_of(rln_parker_winner(&s->parker), struct rln_select_node, wait) - s->nodes);
 	struct ringline_case *c = case_at(s, which);
 	const struct rln_select_node *n = &s->nodes[which];
 
 	c->result = n->wait.result;
-	return !kind_of(s, c)->settle || kind_of(s, c)->settle(c, n);
+	if (!kind_of(s, c)->settle || kind_of(s, c)->settle(c, n))
+		return choose(s, which, s->armed);
+	rln_select_disarm(s);
+	return RLN_SELECT_AGAIN;
 }
 
 /* Waits for the first of those that are armed. 0 or the cut. */
-static int wait_for_one(struct select *s, uint32_t flags)
+static int wait_for_one(struct rln_select *s)
 {
-	if (flags & RINGLINE_SELECT_NOWAIT && rln_parker_close(&s->parker))
+	if (s->flags & RINGLINE_SELECT_NOWAIT && rln_parker_close(&s->parker))
 		return -EAGAIN;
 	return rln_park(&s->parker);
 }
 
 /* One round. AGAIN: there is to be another. */
-static ssize_t round_of(struct select *s, uint32_t flags)
+static ssize_t round_of(struct rln_select *s)
 {
-	ssize_t which;
+	ssize_t which = rln_select_arm(s, s->exec->current, NULL);
 	int cut;
 
-	rln_parker_init(&s->parker, s->exec->current, &what_select, s);
-	which = arm(s);
-	if (which != WAIT)
+	if (which != RLN_SELECT_WAIT)
 		return which;
-	cut = wait_for_one(s, flags);
-	if (cut) {
-		disarm(s, s->armed, NULL);
-		return cut;
-	}
-	which = rln_container_of(rln_parker_winner(&s->parker), struct rln_select_node, wait) - s->nodes;
-	if (settled(s, (size_t)which))
-		return choose(s, (size_t)which, s->armed);
-	disarm(s, s->armed, NULL);
-	return AGAIN;
+	cut = wait_for_one(s);
+	if (!cut)
+		return rln_select_settle(s);
+	rln_select_disarm(s);
+	return cut;
 }
 
-static ssize_t run(struct select *s, struct rln_select_node *nodes, uint32_t flags)
+static ssize_t run(struct rln_select *s, struct rln_select_node *nodes)
 {
 	ssize_t which;
 
 	s->nodes = nodes;
-	do {
-		s->first = flags & RINGLINE_SELECT_BIASED ? 0 : s->exec->selects++ % s->n;
-		which = round_of(s, flags);
-	} while (which == AGAIN);
+	do
+		which = round_of(s);
+	while (which == RLN_SELECT_AGAIN);
 	return which;
 }
 
-static ssize_t run_few(struct select *s, uint32_t flags)
+static ssize_t run_few(struct rln_select *s)
 {
 	struct rln_select_node nodes[NODES_FEW];
 
-	return run(s, nodes, flags);
+	return run(s, nodes);
 }
 
-static __attribute__((noinline)) ssize_t run_many(struct select *s, uint32_t flags)
+static __attribute__((noinline)) ssize_t run_many(struct rln_select *s)
 {
 	struct rln_select_node nodes[NODES_MANY];
 
-	return run(s, nodes, flags);
+	return run(s, nodes);
 }
 
-static __attribute__((noinline)) ssize_t run_any(struct select *s, uint32_t flags)
+static __attribute__((noinline)) ssize_t run_any(struct rln_select *s)
 {
 	struct rln_select_node *nodes = s->n > SIZE_MAX / sizeof(*nodes) ? NULL : rln_mem_alloc(s->n * sizeof(*nodes));
 	ssize_t which;
 
 	if (!nodes)
 		return -ENOMEM;
-	which = run(s, nodes, flags);
+	which = run(s, nodes);
 	rln_mem_free(nodes);
 	return which;
 }
@@ -221,7 +209,7 @@ static bool zero_tail(const struct ringline_case *c, size_t size)
 	return true;
 }
 
-static int check_cases(const struct select *s)
+static int check_cases(const struct rln_select *s)
 {
 	size_t used = 0;
 	size_t i;
@@ -238,23 +226,31 @@ static int check_cases(const struct select *s)
 	return used ? 0 : -EINVAL;
 }
 
+int rln_select_check(struct rln_select *s, struct ringline_case *cases, size_t n, size_t case_size, uint32_t flags)
+{
+	if (!cases || !n || case_size < sizeof(*cases) || flags & ~(RINGLINE_SELECT_BIASED | RINGLINE_SELECT_NOWAIT))
+		return -EINVAL;
+	s->exec = rln_exec_current;
+	s->cases = (unsigned char *)cases;
+	s->n = n;
+	s->size = case_size;
+	s->flags = flags;
+	return check_cases(s);
+}
+
 ssize_t ringline_select(struct ringline_case *cases, size_t n, size_t case_size, uint32_t flags)
 {
-	struct select s = { .cases = (unsigned char *)cases, .n = n, .size = case_size };
+	struct rln_select s;
 	struct ringline_task *t;
 	int r = rln_task_get_parking(&t, __func__);
 
-	if (r < 0)
-		return r;
-	if (!cases || !n || case_size < sizeof(*cases) || flags & ~(RINGLINE_SELECT_BIASED | RINGLINE_SELECT_NOWAIT))
-		return -EINVAL;
-	s.exec = rln_exec_current;
-	r = check_cases(&s);
+	if (r == 0)
+		r = rln_select_check(&s, cases, n, case_size, flags);
 	if (r < 0)
 		return r;
 	if (n <= NODES_FEW)
-		return run_few(&s, flags);
-	return n <= NODES_MANY ? run_many(&s, flags) : run_any(&s, flags);
+		return run_few(&s);
+	return n <= NODES_MANY ? run_many(&s) : run_any(&s);
 }
 
 /* The kinds of this layer */

@@ -67,6 +67,36 @@ struct rln_case_kind {
 	bool unlinks;                     /* take and disarm take the node off its source by themselves */
 };
 
+/* A select under way: a call that is parked, or an operation. */
+struct rln_select {
+	struct rln_exec *exec;
+	unsigned char *cases;
+	size_t size;                      /* of a case */
+	size_t n;
+	size_t first;                     /* the case a round begins with */
+	size_t armed;                     /* how many of its cases wait */
+	uint32_t flags;                   /* RINGLINE_SELECT_* */
+	struct rln_select_node *nodes;
+	struct rln_parker parker;
+};
+
+/* what the steps below may return besides the index of a case and an error */
+#define RLN_SELECT_WAIT  (-EINPROGRESS)
+#define RLN_SELECT_AGAIN (-ERESTART)
+
+/* Checks the arguments. 0, -EINVAL, -E2BIG. */
+int rln_select_check(struct rln_select *s, struct ringline_case *cases, size_t n, size_t case_size,
+                     uint32_t flags) rln_must_check;
+
+/* Begins a round: the index of a case that is ready, WAIT if those that are armed are to be waited for, AGAIN, or -errno. */
+ssize_t rln_select_arm(struct rln_select *s, struct ringline_task *t, void (*fired)(struct rln_parker *p));
+
+/* Ends it after a node has fired: the index of its case, or AGAIN. */
+ssize_t rln_select_settle(struct rln_select *s);
+
+/* Ends it though none has. */
+void rln_select_disarm(struct rln_select *s);
+
 /* Enters the kinds of this layer. */
 void rln_select_init(struct rln_exec *x);
 

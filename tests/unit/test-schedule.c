@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Random schedules: tasks that open and close scopes, spawn, join, cancel, sleep, yield, have operations in flight, and
- * select over tasks, operations, tokens, events and deadlines, in every order that a seed leads to, on the virtual clock. What they are told is compared with a simple model, the
- * tree is checked in each wait, and nothing may be left at the end.
+ * select over tasks, operations, tokens, events and deadlines, pass elements through channels and use locks
+ * (schedule-sync.c), in every order that a seed leads to, on the virtual clock. What they are told is compared with a simple
+ * model, the tree is checked in each wait, and nothing may be left at the end.
  *
  * A failing schedule prints its seed. RINGLINE_TEST_SEED=N makes N the first seed of the run; RINGLINE_TEST_FULL=1 runs
  * a hundred times as many schedules.
@@ -14,6 +15,7 @@
 
 #include "ringline/select.h"
 #include "ringline/sync.h"
+#include "schedule-sync.h"
 #include "support/fake-backend.h"
 
 #define MAX_TASKS  40
@@ -500,6 +502,8 @@ static void poke_op(struct body *b)
 		g_assert_cmpint(ringline_op_cancel(o->op), ==, 0);
 		return;
 	}
+	if (o->op->scope->reason)
+		o->cancelled = true;          /* asking for the result of such a one cancels it */
 	result = ringline_op_result(o->op);
 	if (result == -EINPROGRESS)
 		return;
@@ -640,7 +644,7 @@ static void spawn_somewhere(struct body *b)
 
 static void step(struct body *b)
 {
-	switch (rnd(24)) {
+	switch (rnd(30)) {
 	case 0: case 1: case 2: case 3:
 		spawn_somewhere(b);
 		break;
@@ -679,6 +683,9 @@ static void step(struct body *b)
 		break;
 	case 21: case 22:
 		selects(b);
+		break;
+	case 23: case 24: case 25: case 26: case 27: case 28:
+		sync_step();
 		break;
 	default:
 		open_scope(b);
@@ -750,6 +757,7 @@ static void run_schedule(uint64_t seed)
 	g.steps = 5 + (int)rnd(rnd(4) ? 60 : 200);
 	g.fx.x.budget = 1 + rnd(6);
 	g.fx.f->early = rnd(3);
+	sync_begin(rnd, &g.fx);
 	g.fx.turn_limit = rln_stat_get(&g.fx.x.stats.turns) + 100000;
 	fixture_run(&g.fx, main_task, new_task(NULL, -1));
 	for (i = 0; i < g.tasks; i++) {
@@ -763,6 +771,7 @@ static void run_schedule(uint64_t seed)
 	for (i = 0; i < MAX_EVENTS; i++)
 		if (g.event[i])
 			g_assert_cmpint(drop_event(&g.event[i]), ==, 0);
+	sync_end();
 	fixture_audit(&g.fx);
 }
 
