@@ -100,6 +100,24 @@ static inline void rln_fiber_prefetch(const struct rln_fiber *f)
 /* The lowest and highest address of the fiber's stack. */
 void rln_fiber_bounds(const struct rln_fiber *f, void **low, void **high);
 
+/* The bytes of its stack that are in use; of the running fiber: as of now. */
+size_t rln_fiber_stack_used(const struct rln_fiber *f);
+
+/*
+ * The most that has ever been in use, as far as can be told: bytes that were written to since the stack was last empty, which
+ * may have been by a fiber before this one.
+ */
+size_t rln_fiber_stack_peak(const struct rln_fiber *f);
+
+/*
+ * The return addresses of a suspended fiber, innermost first; how many. 0 where it cannot be told (ucontext, no unwinder, a
+ * stack that is nearly full). From the thread's own stack, or from another fiber.
+ */
+size_t rln_fiber_backtrace(struct rln_fiber *f, void **frames, size_t max);
+
+/* Those of the caller. Async-signal-safe once it has been called before. */
+size_t rln_backtrace_here(void **frames, size_t max);
+
 /* The saved stack pointer of a suspended fiber, for debuggers and dumps; switch.h tells what lies there. */
 void *rln_fiber_sp(const struct rln_fiber *f);
 

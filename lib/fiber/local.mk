@@ -2,6 +2,7 @@
 # Layer 1: stacks, and the switch between them.
 
 fiber_sources = \
+	lib/fiber/backtrace.c \
 	lib/fiber/fiber.c \
 	lib/fiber/fiber.h \
 	lib/fiber/sanitize.h \

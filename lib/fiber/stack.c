@@ -20,6 +20,7 @@
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -65,6 +66,7 @@ struct rln_stack_pool {
 	size_t size;                      /* usable bytes per stack */
 	uint32_t next_count;              /* stacks of the next slab */
 	bool madvise_guard;               /* allowed */
+	bool measure;
 	struct rln_stack_pool_stats stats;   /* but for idle */
 	uint64_t lowest;                  /* the fewest warm ones since the last look */
 	uint64_t made;                    /* stacks there are: idle ones are those that are not live */
@@ -297,11 +299,39 @@ static rln_noinline void cool_one(struct rln_stack_pool *p)
 	p->stats.warm--;
 }
 
+/* Word by word from the low end: what was never written to is zero. Not for sanitizers, which mark what is no object. */
+__attribute__((no_sanitize("address", "thread")))
+size_t rln_stack_peak(const struct rln_stack_pool *p, struct rln_stack stack)
+{
+	const uint64_t *low = stack.base;
+	const uint64_t *word = low + (stack.slot->guard == RLN_GUARD_CANARY);
+	const uint64_t *end = low + p->size / sizeof(*low);
+
+	while (word < end && !*word)
+		word++;
+	return (size_t)((const char *)end - (const char *)word);
+}
+
+void rln_stack_pool_measure(struct rln_stack_pool *p)
+{
+	p->measure = true;
+}
+
+static void measure(struct rln_stack_pool *p, struct rln_stack stack)
+{
+	size_t peak = rln_stack_peak(p, stack);
+
+	p->stats.peak = rln_max(p->stats.peak, peak);
+	memset((char *)stack.base + p->size - peak, 0, peak);
+}
+
 void rln_stack_release(struct rln_stack_pool *p, struct rln_stack stack)
 {
 	struct rln_stack_slot *s = stack.slot;
 
 	check_canary(p, s);
+	if (rln_unlikely(p->measure))
+		measure(p, stack);
 	p->stats.live--;
 	p->stats.warm++;
 	rln_list_add_head(&p->warm, &s->link);

@@ -48,6 +48,7 @@ struct rln_stack_pool_stats {
 	uint64_t guard[3];        /* stacks ever made, by enum rln_guard_kind */
 	uint64_t trimmed;         /* times a stack gave its pages back */
 	uint64_t overflows;       /* canaries found damaged */
+	uint64_t peak;            /* the most bytes a stack had in use; only if they are measured */
 };
 
 struct rln_stack_pool;
@@ -74,6 +75,15 @@ bool rln_stack_pool_swollen(const struct rln_stack_pool *p);
 
 /* Gives back the pages of stacks beyond the stock that nobody has needed since the last call; a part of them each time. */
 void rln_stack_pool_age(struct rln_stack_pool *p);
+
+/*
+ * From now on looks how much of each stack was used when it comes back, and empties it: the peak of the next user is its own.
+ * Costs in proportion to that.
+ */
+void rln_stack_pool_measure(struct rln_stack_pool *p);
+
+/* Bytes from the top that have been written to since the stack was last empty. */
+size_t rln_stack_peak(const struct rln_stack_pool *p, struct rln_stack s);
 
 void rln_stack_pool_stats(const struct rln_stack_pool *p, struct rln_stack_pool_stats *ret);
 

@@ -101,6 +101,46 @@ rln_switch_resume:
 	.cfi_endproc
 	.size	rln_switch, . - rln_switch
 
+/* void rln_switch_visit(void *context, void (*fn)(void *), void *arg): as for x86-64. */
+	.globl	rln_switch_visit
+	.hidden	rln_switch_visit
+	.type	rln_switch_visit, %function
+	.p2align 4
+rln_switch_visit:
+	.cfi_startproc
+	hint	#34			/* bti c */
+	stp	x19, x30, [sp, #-16]!
+	.cfi_def_cfa_offset 16
+	.cfi_offset 19, -16
+	.cfi_offset 30, -8
+	mov	x19, sp
+	mov	sp, x0
+	.cfi_remember_state
+	.cfi_def_cfa sp, FRAME
+	.cfi_offset 19, -FRAME
+	.cfi_offset 20, -FRAME + 8
+	.cfi_offset 21, -FRAME + 16
+	.cfi_offset 22, -FRAME + 24
+	.cfi_offset 23, -FRAME + 32
+	.cfi_offset 24, -FRAME + 40
+	.cfi_offset 25, -FRAME + 48
+	.cfi_offset 26, -FRAME + 56
+	.cfi_offset 27, -FRAME + 64
+	.cfi_offset 28, -FRAME + 72
+	.cfi_offset 29, -FRAME + 80
+	.cfi_offset 30, -FRAME + 88
+	mov	x0, x2
+	blr	x1
+	mov	sp, x19
+	.cfi_restore_state
+	ldp	x19, x30, [sp], #16
+	.cfi_def_cfa_offset 0
+	.cfi_restore 19
+	.cfi_restore 30
+	ret
+	.cfi_endproc
+	.size	rln_switch_visit, . - rln_switch_visit
+
 /* The first frame of a fiber: x19 is the entry function, x20 its argument. No caller: the unwinder stops here. */
 	.globl	rln_switch_start
 	.hidden	rln_switch_start

@@ -6,6 +6,13 @@
 #ifdef RLN_FIBER_ASM
 
 void rln_switch_start(void);
+void rln_switch_visit(void *context, void (*fn)(void *arg), void *arg);
+
+bool rln_switch_visit_context(void *context, void (*fn)(void *arg), void *arg)
+{
+	rln_switch_visit(context, fn, arg);
+	return true;
+}
 
 #if defined(__x86_64__)
 

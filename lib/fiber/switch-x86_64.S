@@ -104,6 +104,42 @@ rln_switch_resume:
 	.size	rln_switch, . - rln_switch
 
 /*
+ * void rln_switch_visit(void *context, void (*fn)(void *), void *arg): calls fn on the stack of a suspended context, as if
+ * that had called it where it was suspended. What the unwinder is told of the call is what rln_switch_resume tells: the
+ * registers lie where the context says, so that a backtrace made by fn shows the fiber's functions.
+ */
+	.globl	rln_switch_visit
+	.hidden	rln_switch_visit
+	.type	rln_switch_visit, @function
+	.p2align 4
+rln_switch_visit:
+	.cfi_startproc
+	endbr64
+	pushq	%rbx
+	.cfi_adjust_cfa_offset 8
+	.cfi_rel_offset %rbx, 0
+	movq	%rsp, %rbx
+	movq	%rdi, %rsp		/* a multiple of 16, as a call wants it */
+	.cfi_remember_state
+	.cfi_def_cfa %rsp, 64
+	.cfi_offset %rbp, -16
+	.cfi_offset %rbx, -24
+	.cfi_offset %r12, -32
+	.cfi_offset %r13, -40
+	.cfi_offset %r14, -48
+	.cfi_offset %r15, -56
+	movq	%rdx, %rdi
+	call	*%rsi
+	movq	%rbx, %rsp
+	.cfi_restore_state
+	popq	%rbx
+	.cfi_adjust_cfa_offset -8
+	.cfi_restore %rbx
+	ret
+	.cfi_endproc
+	.size	rln_switch_visit, . - rln_switch_visit
+
+/*
  * The first frame of a fiber: rbx is the entry function, r12 its argument. No caller: the unwinder stops here. Not a
  * call, because the entry function never returns: see rln_switch_inline() in switch.h.
  */

@@ -73,6 +73,12 @@ static rln_always_inline void rln_switch_inline(void **save, void *to)
 
 #endif
 
+/*
+ * Calls fn(arg) on the stack of a suspended context, below what lies there, and comes back. For the unwinder it is a call by
+ * the function that was suspended. False, and nothing was called, with ucontext.
+ */
+bool rln_switch_visit_context(void *context, void (*fn)(void *arg), void *arg);
+
 /* A context that will call entry(arg) on the stack that ends at *top* (16-byte aligned). entry must not return. */
 void *rln_switch_prepare(void *top, size_t size, void (*entry)(void *), void *arg);
 

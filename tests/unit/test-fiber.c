@@ -98,6 +98,96 @@ static void test_current(void)
 	env_fini(&e);
 }
 
+/* A chain of calls, each with a frame of its own, down to a suspend. */
+struct deep {
+	struct env *env;
+	int depth;
+	void *caller[8];          /* where each call returns to */
+};
+
+static rln_noinline void goes_down(struct deep *d)
+{
+	d->caller[d->depth] = __builtin_return_address(0);
+	if (++d->depth < 4)
+		goes_down(d);
+	else
+		rln_fiber_suspend(&d->env->thread);
+	__asm__ volatile("" : : : "memory");         /* the call above is not a jump */
+}
+
+static void deep_main(void *arg)
+{
+	goes_down(arg);
+}
+
+/* The unwinder, called on a parked fiber's own stack, finds its callers, and the fiber does not notice. */
+static void test_backtrace(void)
+{
+	void *frames[32] = { NULL };
+	struct rln_fiber *f;
+	struct deep d = { 0 };
+	struct env e;
+	size_t found = 0;
+	size_t n;
+	size_t i;
+
+	env_init(&e, 0, true);
+	d.env = &e;
+	f = new_fiber(&e, deep_main, &d);
+	g_assert_cmpuint(rln_fiber_backtrace(f, frames, 32), ==, 0);   /* it has not run yet */
+	g_assert_false(rln_fiber_resume(&e.thread, f));
+	n = rln_fiber_backtrace(f, frames, 32);
+#if defined(RLN_HAVE_BACKTRACE) && defined(RLN_FIBER_ASM)
+	g_assert_cmpuint(n, >=, 5);
+	for (i = 0; i < n && found < 4; i++)
+		found += frames[i] == d.caller[3 - found];
+	g_assert_cmpuint(found, ==, 4);
+	g_assert_cmpuint(rln_fiber_backtrace(f, frames, 2), ==, 2);
+#else
+	g_assert_cmpuint(n, ==, 0);
+	(void)i;
+	(void)found;
+#endif
+	finish(&e, f);
+	env_fini(&e);
+}
+
+static void uses_much(void *arg)
+{
+	volatile char much[20000];
+	size_t i;
+
+	for (i = 0; i < sizeof(much); i += 64)
+		much[i] = 1;
+	rln_fiber_suspend(arg);
+	much[0] = 2;
+}
+
+static void test_peak(void)
+{
+	struct rln_fiber *f;
+	struct env e;
+
+	if (SANITIZED) {
+		g_test_skip("frames are not on the stack");
+		return;
+	}
+	env_init(&e, 0, true);
+	rln_stack_pool_measure(e.pool);
+	f = new_fiber(&e, uses_much, &e.thread);
+	g_assert_false(rln_fiber_resume(&e.thread, f));
+	g_assert_cmpuint(rln_fiber_stack_used(f), >=, 20000);
+	g_assert_cmpuint(rln_fiber_stack_peak(f), >=, 20000);
+	g_assert_cmpuint(rln_fiber_stack_peak(f), <, 30000);
+	finish(&e, f);
+	g_assert_cmpuint(stats_of(&e).peak, >=, 20000);
+	f = new_fiber(&e, parks, &e.thread);          /* on the same stack, which was emptied */
+	g_assert_false(rln_fiber_resume(&e.thread, f));
+	g_assert_cmpuint(rln_fiber_stack_peak(f), <, 10000);
+	finish(&e, f);
+	env_fini(&e);
+}
+
 static void test_never_resumed(void)
 {
 	struct env e;
@@ -758,6 +848,8 @@ static const struct test_case cases[] = {
 	{ "/fiber/runs-in-the-order-it-is-resumed", test_resume_order },
 	{ "/fiber/lies-within-its-bounds", test_current },
 	{ "/fiber/never-resumed-can-be-freed", test_never_resumed },
+	{ "/fiber/backtrace-of-a-parked-one", test_backtrace },
+	{ "/fiber/peak-of-its-stack", test_peak },
 	{ "/fiber/misuse-is-caught-in-test-builds", test_misuse },
 	{ "/fiber/callee-saved-registers-survive", test_registers },
 	{ "/fiber/values-held-across-a-switch-survive", test_values },
