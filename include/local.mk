@@ -7,6 +7,7 @@ pkginclude_HEADERS = \
 	include/ringline/chan.h \
 	include/ringline/common.h \
 	include/ringline/conn.h \
+	include/ringline/debug.h \
 	include/ringline/fd.h \
 	include/ringline/listener.h \
 	include/ringline/op.h \

@@ -32,6 +32,7 @@ struct ringline_runtime;
 /* flags of struct ringline_config */
 #define RINGLINE_CONFIG_NO_PINNING (UINT32_C(1) << 0)  /* workers may move between processors */
 #define RINGLINE_CONFIG_NO_SIGNALS (UINT32_C(1) << 1)  /* ringline_runtime_run() does not take SIGTERM and SIGINT */
+#define RINGLINE_CONFIG_STACK_USAGE (UINT32_C(1) << 2) /* measure each task's stack (debug.h); costs by what it used */
 
 /* Receives log lines; any thread, several at once. level is one of syslog(3)'s. */
 typedef void ringline_log_fn(int level, const char *message, void *arg);
@@ -63,12 +64,15 @@ struct ringline_config {
 	uint64_t stack_size;              /* bytes per task; 0: 64 KiB */
 	uint64_t drain_timeout;           /* nanoseconds between shutdown and cutting off; 0: 10 seconds */
 	uint64_t close_timeout;           /* nanoseconds a graceful close may take; 0: 30 seconds */
+	uint64_t task_slice;              /* nanoseconds before ringline_checkpoint() yields; 0: 1 millisecond */
+	uint64_t stall_limit;             /* nanoseconds a task may hold its worker before the log names it, with its stack, by
+	                                     way of SIGURG if that is free; 0: no watchdog */
 	ringline_log_fn *log;             /* process-wide; NULL: leave it as it is */
 	void *log_arg;
 };
 
 #define RINGLINE_CONFIG_INIT { sizeof(struct ringline_config), \
-	0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL, NULL }
+	0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL, NULL }
 
 /* Where the library's memory comes from. alloc returns memory aligned to align (a power of two), or NULL; both are called
  * by any thread. */
@@ -212,6 +216,74 @@ int ringline_run(const struct ringline_config *config, int (*main_task)(void *ar
  */
 int ringline_worker_spawn(struct ringline_runtime *rt, uint32_t worker, int (*fn)(void *arg),
                           void *arg) RINGLINE_MUST_CHECK;
+
+/*
+ * Has a worker run fn(arg), outside any task: it must not call anything that suspends. Any thread. What has been posted runs
+ * once: if the worker ends first, by its thread, which is no worker any more then.
+ *
+ * Returns 0; -EINVAL (no such worker, NULL), -EAGAIN (the worker's inbox is full), -ESHUTDOWN (not running), -ENOMEM, -ECHILD.
+ * Since: 0.1
+ */
+int ringline_worker_post(struct ringline_runtime *rt, uint32_t worker, void (*fn)(void *arg), void *arg) RINGLINE_MUST_CHECK;
+
+/*
+ * Has another worker run fn(arg) as a task and waits until that, and what it has started, has ended. arg may lie on the
+ * caller's stack. A cancel or a deadline cancels the task, whose end is waited for. On the calling worker itself it is a call.
+ *
+ * Returns what fn returned; -ETIME, -ECANCELED (cut short: its result is lost), -EAGAIN (the worker's inbox is full or its
+ * limit of tasks reached), -ESHUTDOWN, -ENOMEM, -EINVAL, -EPERM, -EDEADLK, -ECHILD.
+ * Since: 0.1
+ */
+RINGLINE_SUSPENDS int ringline_worker_call(struct ringline_runtime *rt, uint32_t worker, int (*fn)(void *arg), void *arg);
+
+/*
+ * Embedding: one worker in a loop of the host's.
+ *
+ *     ringline_runtime_embed(rt);                  instead of ringline_runtime_start()
+ *     poll ringline_runtime_fd(rt) for reading, at most until ringline_runtime_next_deadline(rt)
+ *     while (ringline_runtime_dispatch(rt) > 0)    each time it is readable, or the deadline has come
+ *
+ * Opens the worker on the calling thread: every dispatch must come from there. The configuration's workers must be 0 or 1.
+ * Touches no signals.
+ *
+ * Returns 0; -EINVAL (more workers), -EBUSY (started already), -EPERM (on a worker), the errors of ringline_runtime_start().
+ * Since: 0.1
+ */
+int ringline_runtime_embed(struct ringline_runtime *rt) RINGLINE_MUST_CHECK;
+
+/*
+ * A descriptor that is readable when the embedded worker has something to do. It stays the library's.
+ *
+ * Returns it; -ENOTCONN (not embedded, or ended), -EPERM (another thread, or a task), -EINVAL, -ECHILD.
+ * Since: 0.1
+ */
+int ringline_runtime_fd(const struct ringline_runtime *rt);
+
+/*
+ * When the embedded worker is to be dispatched though its descriptor is not readable: an absolute CLOCK_MONOTONIC time in
+ * nanoseconds, 0 for at once, RINGLINE_NEVER if nothing is to come, or if it is not embedded.
+ * Since: 0.1
+ */
+uint64_t ringline_runtime_next_deadline(const struct ringline_runtime *rt);
+
+/*
+ * Runs what the embedded worker has to do, for a while, without sleeping. After ringline_runtime_shutdown() it goes on until
+ * everything has ended; then the runtime can be freed, and ringline_runtime_join() returns at once.
+ *
+ * Returns 1 (it goes on), 0 (it has ended); -ENOTCONN (not embedded, or ended before), -EPERM (another thread, or a task),
+ * -EINVAL, -ECHILD, or the error of a backend that broke.
+ * Since: 0.1
+ */
+int ringline_runtime_dispatch(struct ringline_runtime *rt);
+
+/*
+ * One handle more on the runtime, and its return; for threads that post to it and do not know when it ends. The runtime is
+ * its host's to free: after that, calls through other handles return -ESHUTDOWN, and the last one takes the memory along.
+ * NULL is allowed. Any thread.
+ * Since: 0.1
+ */
+struct ringline_runtime *ringline_runtime_ref(struct ringline_runtime *rt);
+void ringline_runtime_unref(struct ringline_runtime *rt);
 
 /* The number of workers. Any thread. 0 for NULL. Since: 0.1 */
 uint32_t ringline_runtime_workers(const struct ringline_runtime *rt);

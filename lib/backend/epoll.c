@@ -351,7 +351,7 @@ static int epoll_wait_op(struct rln_backend *b, uint64_t deadline)
 
 		if (rln_readiness_busy(&e->ready))
 			until = 0;
-		if (until || e->armed)
+		if (until || e->armed || atomic_load(&e->woken))
 			woken = sleep_until(e, until);
 		if (woken < 0)
 			return woken;
@@ -394,6 +394,18 @@ static struct rln_buf *epoll_holder(struct rln_backend *b, const void *data, siz
 	return NULL;
 }
 
+static int epoll_fd(const struct rln_backend *b)
+{
+	return rln_container_of(b, const struct epoll, base)->epfd;
+}
+
+static uint64_t epoll_rest(struct rln_backend *b)
+{
+	struct epoll *e = epoll_of(b);
+
+	return rln_readiness_busy(&e->ready) || atomic_load(&e->woken) ? 0 : rln_readiness_next(&e->ready);
+}
+
 const struct rln_backend_ops rln_backend_epoll = {
 	.name = "epoll",
 	.engine = RLN_ENGINE_EPOLL,
@@ -405,4 +417,6 @@ const struct rln_backend_ops rln_backend_epoll = {
 	.holder = epoll_holder,
 	.wait = epoll_wait_op,
 	.wake = epoll_wake,
+	.fd = epoll_fd,
+	.rest = epoll_rest,
 };

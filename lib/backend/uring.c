@@ -341,6 +341,21 @@ static struct rln_buf *uring_holder(struct rln_backend *b, const void *data, siz
 	return rln_uring_bufs_holder(rln_uring_of(b), data, len);
 }
 
+/* A ring that defers its work is readable when there is some, as if it were done (io_uring's poll looks at both). */
+static int uring_fd(const struct rln_backend *b)
+{
+	return rln_container_of(b, const struct rln_uring, base)->ring.ring_fd;
+}
+
+static uint64_t uring_rest(struct rln_backend *b)
+{
+	struct rln_uring *u = rln_uring_of(b);
+	bool quiet = may_sleep(u) && !io_uring_sq_ready(&u->ring) && rln_list_empty(&u->finished) &&
+		     rln_list_empty(&u->quiet_entered);
+
+	return quiet ? RINGLINE_NEVER : 0;
+}
+
 const struct rln_backend_ops rln_backend_uring = {
 	.name = "io_uring",
 	.engine = RLN_ENGINE_IO_URING,
@@ -352,4 +367,6 @@ const struct rln_backend_ops rln_backend_uring = {
 	.holder = uring_holder,
 	.wait = uring_wait,
 	.wake = uring_wake,
+	.fd = uring_fd,
+	.rest = uring_rest,
 };

@@ -27,6 +27,8 @@ base_sources = \
 	lib/base/sized.h \
 	lib/base/slab.c \
 	lib/base/slab.h \
+	lib/base/text.c \
+	lib/base/text.h \
 	$(NULL)
 
 lib_base_librln_base_la_SOURCES = $(base_sources)

@@ -20,6 +20,9 @@
  *           them; otherwise NULL. Such bytes can be sent behind the caller's back, because the buffer stays as long as it
  *           is referenced.
  *   wake    any thread, async-signal-safe, coalescing: makes the present or next wait() return.
+ *   fd      becomes readable when a wait() would have something to deliver, for loops of others that poll it.
+ *   rest    how long that can be relied on: RINGLINE_NEVER if nothing is to be done before, 0 if something is now, or the
+ *           absolute time of what the backend itself has to do.
  *   close   frees everything; no op may be in flight.
  *
  * At most one read-side (RECV, RECVMSG, RECV_POOL, ACCEPT, READABLE), one write-side op (SEND, SENDMSG, CONNECT, WRITABLE) but
@@ -100,6 +103,8 @@ struct rln_backend_ops {
 	struct rln_buf *(*holder)(struct rln_backend *b, const void *data, size_t len);
 	int (*wait)(struct rln_backend *b, uint64_t deadline);
 	void (*wake)(struct rln_backend *b);
+	int (*fd)(const struct rln_backend *b);
+	uint64_t (*rest)(struct rln_backend *b);
 };
 
 /* Counts in a statistic that only the owner thread writes. */

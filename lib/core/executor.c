@@ -70,6 +70,8 @@ int rln_exec_init(struct rln_exec *x, const struct rln_exec_config *config)
 		rln_stack_pool_free(x->stacks);
 		return r;
 	}
+	if (config->measure_stacks)
+		rln_stack_pool_measure(x->stacks);
 	x->alive = true;
 	return 0;
 }
@@ -105,6 +107,7 @@ static rln_always_inline void run(struct rln_exec *x, struct ringline_task *t)
 {
 	bool ended;
 
+	rln_stat_add(&x->stats.switches, 1);
 	t->state = RLN_TASK_RUNNING;
 	x->current = t;
 	x->inlined = 0;
@@ -145,7 +148,6 @@ static void run_latency(struct rln_exec *x)
 		prefetch_next(&x->runq);
 		run(x, rln_list_entry(node, struct ringline_task, link));
 	}
-	rln_stat_add(&x->stats.switches, n);
 }
 
 /* A share of each turn is theirs, however many others are runnable, and no more than that: the others' I/O comes first. */
@@ -162,7 +164,6 @@ static rln_noinline void run_bulk(struct rln_exec *x)
 		if (rln_clock_now(x->clock) >= end)
 			break;
 	}
-	rln_stat_add(&x->stats.switches, n);
 }
 
 static void run_tasks(struct rln_exec *x)
@@ -196,12 +197,17 @@ static void run_deferred(struct rln_exec *x)
 	}
 }
 
+static bool has_work(const struct rln_exec *x)
+{
+	return rln_exec_runnable(x) || !rln_list_empty(&x->yielded) || !rln_list_empty(&x->deferred);
+}
+
 /* How long the backend may sleep: not at all while there is work, else until the next timer or *limit*. */
 static uint64_t sleep_until(struct rln_exec *x, uint64_t limit)
 {
 	uint64_t next;
 
-	if (rln_exec_runnable(x) || !rln_list_empty(&x->yielded) || !rln_list_empty(&x->deferred) || !limit)
+	if (has_work(x) || !limit)
 		return 0;
 	next = rln_timers_next(x);
 	if (next <= x->now)
@@ -246,6 +252,34 @@ int rln_exec_turn(struct rln_exec *x, uint64_t limit)
 int rln_not_here(void)
 {
 	return rln_exec_current && !rln_exec_current->alive ? -ECHILD : -EPERM;
+}
+
+uint64_t rln_exec_due(struct rln_exec *x)
+{
+	uint64_t rest = x->backend->ops->rest(x->backend);
+
+	if (has_work(x) || !rln_mpsc_empty(&x->inbox))
+		return 0;
+	return rln_min(rest, rln_timers_next(x));
+}
+
+/*
+ * Like the end of a turn that sleeps (waker.c), but the sleep is the host's: the intention is published, then the inbox looked
+ * at once more. What is left when the turns are over makes the descriptor readable by a wake.
+ */
+int rln_exec_dispatch(struct rln_exec *x, uint32_t turns)
+{
+	int r = 0;
+
+	rln_waker_awake(x);
+	do
+		r = rln_exec_turn(x, 0);
+	while (r == 0 && --turns && rln_exec_due(x) <= rln_clock_now(x->clock));
+	if (r < 0)
+		return r;
+	if (!rln_waker_may_sleep(x) || !rln_exec_due(x))
+		x->backend->ops->wake(x->backend);
+	return 0;
 }
 
 struct rln_exec *rln_exec_get_slow(const char *call)

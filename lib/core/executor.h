@@ -57,6 +57,7 @@ struct rln_exec_config {
 	uint32_t budget;                  /* tasks per turn; 0: default */
 	uint32_t disabled;                /* enum rln_feature */
 	uint64_t slice;                   /* nanoseconds a task may go on before ringline_checkpoint() yields; 0: default */
+	bool measure_stacks;
 	struct rln_pool *pool;            /* of the runtime; NULL: there are no blocking jobs */
 };
 
@@ -94,6 +95,7 @@ struct rln_exec {
 	struct rln_stats stats;
 	struct rln_io *io;                /* connections and listeners of this worker (layer 4) */
 	struct rln_worker *worker;        /* the thread it runs on (layer 5) */
+	_Atomic uint32_t *watcher;        /* not 0 while a watchdog sleeps until a worker is awake; NULL: there is none */
 
 	/* touched by other threads */
 	struct rln_mpsc inbox rln_aligned(64);
@@ -117,6 +119,15 @@ void rln_exec_bind(struct rln_exec *x);
 
 /* One turn. Sleeps at most until *limit* (absolute; 0: not at all). 0, or the backend's -errno. */
 int rln_exec_turn(struct rln_exec *x, uint64_t limit) rln_must_check;
+
+/*
+ * For loops of others: turns that do not sleep, until nothing is left to do or *turns* are over. Then the worker counts as
+ * asleep: its backend's descriptor becomes readable when there is something to do. 0, or the backend's -errno.
+ */
+int rln_exec_dispatch(struct rln_exec *x, uint32_t turns) rln_must_check;
+
+/* When the next dispatch is due if the descriptor does not become readable before; 0: now. */
+uint64_t rln_exec_due(struct rln_exec *x);
 
 /*
  * May the running task have another operation that is over at once? After so many in a row it has to park, so that a task

@@ -8,6 +8,8 @@ core_sources = \
 	lib/core/buf.h \
 	lib/core/chan.c \
 	lib/core/chan.h \
+	lib/core/dump.c \
+	lib/core/dump.h \
 	lib/core/executor.c \
 	lib/core/executor.h \
 	lib/core/handle.c \

@@ -190,6 +190,26 @@ int rln_object_pace_slow(struct ringline_task *t)
 	return rln_task_yield(t);
 }
 
+static void each_of(const struct rln_slab *slab, void (*see)(const struct rln_object *o, void *arg), void *arg)
+{
+	uint32_t i;
+
+	for (i = 0; i < slab->fresh; i++) {
+		const struct rln_object *o = rln_slab_at(slab, i);
+
+		if (rln_slot_live(&o->slot))
+			see(o, arg);
+	}
+}
+
+void rln_objects_each(struct rln_exec *x, void (*see)(const struct rln_object *o, void *arg), void *arg)
+{
+	each_of(&x->objects, see, arg);
+	rln_lock(&process.lock);
+	each_of(&process.slab, see, arg);
+	rln_unlock(&process.lock);
+}
+
 void rln_object_describe(const void *object, char *text, size_t size)
 {
 	static const char *const kinds[] = {

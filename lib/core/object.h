@@ -136,7 +136,8 @@ static inline int rln_object_pace(struct ringline_task *t)
 	return rln_likely(++x->paced < RLN_CALLS_MAX) ? 0 : rln_object_pace_slow(t);
 }
 
-/* For dumps. */
+/* For dumps: every live object of the worker, and every shared one. */
+void rln_objects_each(struct rln_exec *x, void (*see)(const struct rln_object *o, void *arg), void *arg);
 void rln_object_describe(const void *object, char *text, size_t size);
 
 extern const size_t rln_object_size;      /* of a slot that any kind fits in */

@@ -179,7 +179,7 @@ int ringline_task_start(struct ringline_task **ret, int (*fn)(void *arg), void *
 	return rln_task_start(ret, &how);
 }
 
-static int check_task(const struct ringline_task *t, const char *call)
+int rln_task_check(const struct ringline_task *t, const char *call)
 {
 	int r;
 
@@ -193,7 +193,7 @@ static int check_task(const struct ringline_task *t, const char *call)
 
 int ringline_task_cancel(struct ringline_task *task)
 {
-	int r = check_task(task, __func__);
+	int r = rln_task_check(task, __func__);
 
 	if (r == 0 && task->state != RLN_TASK_ENDED)
 		rln_scope_cut(&task->base, -ECANCELED, false);
@@ -202,7 +202,7 @@ int ringline_task_cancel(struct ringline_task *task)
 
 int ringline_task_detach(struct ringline_task *task)
 {
-	int r = check_task(task, __func__);
+	int r = rln_task_check(task, __func__);
 
 	if (r == 0)
 		rln_task_release(task);
@@ -216,7 +216,7 @@ int ringline_task_set_name(struct ringline_task *task, const char *name)
 	if (!name)
 		return -EINVAL;
 	if (task) {
-		r = check_task(task, __func__);
+		r = rln_task_check(task, __func__);
 		if (r < 0)
 			return r;
 	} else {

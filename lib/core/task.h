@@ -112,6 +112,9 @@ static inline void rln_exec_enqueue(struct rln_exec *x, struct ringline_task *t)
 	rln_list_add_tail(rln_unlikely(t->class == RINGLINE_TASK_BULK) ? &x->bulk : &x->runq, &t->link);
 }
 
+/* The guard of handles: 0, -EINVAL, -EPERM, -EBADF. */
+int rln_task_check(const struct ringline_task *t, const char *call);
+
 static inline struct ringline_task *rln_task_current(void)
 {
 	return rln_exec_current->current;

@@ -16,6 +16,7 @@
 #include <errno.h>
 #include <sched.h>
 
+#include "base/futex.h"
 #include "core/backend.h"
 #include "core/task.h"
 #include "core/waker.h"
@@ -93,6 +94,10 @@ void rln_waker_awake(struct rln_exec *x)
 {
 	if (atomic_load_explicit(&x->sleep_state, memory_order_relaxed) != RLN_AWAKE)
 		atomic_store(&x->sleep_state, RLN_AWAKE);
+	if (rln_unlikely(x->watcher && atomic_load(x->watcher))) {
+		atomic_store(x->watcher, 0);
+		rln_futex_wake_one(x->watcher);
+	}
 }
 
 static void deliver_all(struct rln_exec *x, struct rln_exec *to)

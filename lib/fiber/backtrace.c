@@ -14,6 +14,18 @@
 /* What the unwinder needs, with room to spare. */
 #define UNWINDER_STACK (12u * 1024)
 
+size_t rln_fiber_stack_size(const struct rln_fiber *f)
+{
+	return rln_stack_pool_size(f->pool);
+}
+
+bool rln_fiber_guards(const struct rln_fiber *f, const void *address)
+{
+	uintptr_t base = (uintptr_t)f->stack.base;
+
+	return (uintptr_t)address < base && (uintptr_t)address >= base - rln_stack_pool_guard_size(f->pool);
+}
+
 size_t rln_fiber_stack_used(const struct rln_fiber *f)
 {
 	uintptr_t sp = f->thread && f->thread->current == f ? (uintptr_t)__builtin_frame_address(0) : (uintptr_t)f->sp;

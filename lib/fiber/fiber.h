@@ -100,6 +100,10 @@ static inline void rln_fiber_prefetch(const struct rln_fiber *f)
 /* The lowest and highest address of the fiber's stack. */
 void rln_fiber_bounds(const struct rln_fiber *f, void **low, void **high);
 
+/* How large its stack is; and does the guard below it lie at *address*? Async-signal-safe. */
+size_t rln_fiber_stack_size(const struct rln_fiber *f);
+bool rln_fiber_guards(const struct rln_fiber *f, const void *address);
+
 /* The bytes of its stack that are in use; of the running fiber: as of now. */
 size_t rln_fiber_stack_used(const struct rln_fiber *f);
 

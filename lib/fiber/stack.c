@@ -126,6 +126,11 @@ size_t rln_stack_pool_size(const struct rln_stack_pool *p)
 	return p->size;
 }
 
+size_t rln_stack_pool_guard_size(const struct rln_stack_pool *p)
+{
+	return p->page;
+}
+
 static char *stack_base(const struct rln_stack_pool *p, const struct rln_stack_slot *s)
 {
 	return s->slab->map + s->index * (p->size + p->page) + p->page;

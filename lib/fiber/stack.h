@@ -87,7 +87,8 @@ size_t rln_stack_peak(const struct rln_stack_pool *p, struct rln_stack s);
 
 void rln_stack_pool_stats(const struct rln_stack_pool *p, struct rln_stack_pool_stats *ret);
 
-/* Usable bytes per stack after rounding. */
+/* Usable bytes per stack after rounding, and those of the guard below. */
 size_t rln_stack_pool_size(const struct rln_stack_pool *p);
+size_t rln_stack_pool_guard_size(const struct rln_stack_pool *p);
 
 #endif

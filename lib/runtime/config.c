@@ -8,7 +8,7 @@
 #include "base/sized.h"
 #include "runtime/config.h"
 
-#define KNOWN_FLAGS (RINGLINE_CONFIG_NO_PINNING | RINGLINE_CONFIG_NO_SIGNALS)
+#define KNOWN_FLAGS (RINGLINE_CONFIG_NO_PINNING | RINGLINE_CONFIG_NO_SIGNALS | RINGLINE_CONFIG_STACK_USAGE)
 
 #define MAX_WORKERS          1024u
 #define MAX_RING_ENTRIES     32768u
@@ -57,6 +57,7 @@ static void fill(struct rln_config *ret, const struct ringline_config *c)
 		.backend = c->backend,
 		.flags = c->flags,
 		.workers = c->workers,
+		.stall_limit = c->stall_limit,
 		.drain_timeout = or_default(c->drain_timeout, DEFAULT_DRAIN),
 		.exec = {
 			.clock = &rln_clock_real,
@@ -64,6 +65,8 @@ static void fill(struct rln_config *ret, const struct ringline_config *c)
 			.max_tasks = c->max_tasks,
 			.max_ops = (uint32_t)or_default(c->max_operations, DEFAULT_OPERATIONS),
 			.inbox_limit = (uint32_t)or_default(c->inbox_limit, DEFAULT_INBOX),
+			.slice = c->task_slice,
+			.measure_stacks = c->flags & RINGLINE_CONFIG_STACK_USAGE,
 		},
 		.io_backend = {
 			.clock = &rln_clock_real,

@@ -14,6 +14,7 @@ struct rln_config {
 	uint32_t flags;
 	uint32_t workers;         /* 0: as many as the topology says */
 	uint64_t drain_timeout;
+	uint64_t stall_limit;     /* 0: no watchdog */
 	struct rln_exec_config exec;
 	struct rln_backend_config io_backend;
 	struct rln_io_config io;

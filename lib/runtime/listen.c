@@ -278,7 +278,7 @@ static int post_order(struct rln_worker *w, struct rln_listen *l, enum listen_or
 	if (!o)
 		return -ENOMEM;
 	*o = (struct order){ .msg.deliver = deliver_order, .listen = l, .what = what };
-	r = rln_worker_post(w, &o->msg);
+	r = rln_worker_post(w, &o->msg, false);
 	if (r < 0)
 		rln_mem_free(o);
 	return r;

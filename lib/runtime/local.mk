@@ -2,8 +2,12 @@
 # Layer 5: configuration, workers, start and stop.
 
 runtime_sources = \
+	lib/runtime/call.c \
 	lib/runtime/config.c \
 	lib/runtime/config.h \
+	lib/runtime/crash.c \
+	lib/runtime/dump.c \
+	lib/runtime/embed.c \
 	lib/runtime/listen.c \
 	lib/runtime/neighbours.c \
 	lib/runtime/run.c \
@@ -14,6 +18,8 @@ runtime_sources = \
 	lib/runtime/topology.c \
 	lib/runtime/topology.h \
 	lib/runtime/version.c \
+	lib/runtime/watch.c \
+	lib/runtime/watch.h \
 	lib/runtime/worker.c \
 	lib/runtime/worker.h \
 	$(NULL)

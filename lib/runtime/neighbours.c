@@ -85,7 +85,7 @@ static bool hand_over(struct rln_io *io, struct rln_listen *origin, int fd)
 		return false;
 	*h = (struct handed){ .msg.deliver = deliver_handed, .to = to, .origin = origin, .fd = fd };
 	atomic_fetch_add(&to->incoming, 1);
-	if (rln_worker_post(to, &h->msg) == 0)
+	if (rln_worker_post(to, &h->msg, false) == 0)
 		return true;
 	atomic_fetch_sub(&to->incoming, 1);
 	rln_mem_free(h);
@@ -110,7 +110,7 @@ static void tell(struct rln_worker *w)
 	if (atomic_exchange(&w->room_posted, true))
 		return;
 	w->room.deliver = deliver_room;
-	if (rln_worker_post(w, &w->room) < 0)
+	if (rln_worker_post(w, &w->room, false) < 0)
 		atomic_store(&w->room_posted, false);
 }
 

@@ -109,9 +109,12 @@ static int run_here(struct ringline_runtime *rt, struct main_task *m)
 	if (r < 0)
 		return r;
 	w = &rt->workers[0];
+	w->thread = pthread_self();
 	r = rln_worker_open(w);
 	if (r < 0 && rln_runtime_fall_back(rt, r))
 		r = rln_worker_open(w);
+	if (r == 0 && (r = rln_watch_start(rt)) < 0)
+		rln_worker_close(w);
 	if (r < 0)
 		return r;
 	atomic_store(&rt->state, RLN_RUNTIME_STARTED);
@@ -119,6 +122,7 @@ static int run_here(struct ringline_runtime *rt, struct main_task *m)
 		.fn = run_main, .arg = m, .scope = &w->exec.root, .name = "main" });
 	if (r == 0)
 		r = rln_worker_loop(w);
+	rln_watch_stop(rt);
 	rln_runtime_end_worker(w, r);
 	rln_pool_stop(&rt->pool);
 	atomic_store(&rt->state, RLN_RUNTIME_JOINED);

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "backend/registry.h"
@@ -25,6 +26,29 @@
 #include "ringline/common.h"
 #include "ringline/scope.h"
 #include "runtime/runtime.h"
+
+/* Every runtime of the process, for debuggers (gdb/ringline_gdb.py). */
+struct rln_runtimes {
+	struct rln_lock lock;
+	struct rln_list list;
+};
+
+struct rln_runtimes rln_runtimes = { RLN_LOCK_INIT, { &rln_runtimes.list, &rln_runtimes.list } };
+
+static void enter_list(struct ringline_runtime *rt)
+{
+	rln_list_init(&rt->all);
+	rln_lock(&rln_runtimes.lock);
+	rln_list_add_tail(&rln_runtimes.list, &rt->all);
+	rln_unlock(&rln_runtimes.lock);
+}
+
+static void leave_list(struct ringline_runtime *rt)
+{
+	rln_lock(&rln_runtimes.lock);
+	rln_list_del(&rt->all);
+	rln_unlock(&rln_runtimes.lock);
+}
 
 int ringline_runtime_new(struct ringline_runtime **ret, const struct ringline_config *config)
 {
@@ -49,6 +73,9 @@ int ringline_runtime_new(struct ringline_runtime **ret, const struct ringline_co
 	rln_topology_read(&rt->topology);
 	rt->nworkers = rt->config.workers ? rt->config.workers : rln_topology_workers(&rt->topology);
 	rt->done_fd = -1;
+	atomic_init(&rt->refs, 1);
+	rln_lock_init(&rt->watch.looking);
+	enter_list(rt);
 	pthread_mutex_init(&rt->lock, NULL);
 	pthread_cond_init(&rt->changed, NULL);
 	*ret = rt;
@@ -63,24 +90,78 @@ static void free_on_start(struct ringline_runtime *rt)
 		rln_mem_free(rln_list_entry(node, struct rln_on_start, link));
 }
 
+/* Memory for the workers that a child of fork() does not see. */
+static int alloc_region(struct ringline_runtime *rt)
+{
+	size_t size = sizeof(struct rln_region) + rt->nworkers * sizeof(struct rln_worker);
+	struct rln_region *region = rln_fault(RLN_FAULT_MMAP) ? MAP_FAILED :
+		mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (region == MAP_FAILED)
+		return -ENOMEM;
+	(void)madvise(region, size, MADV_WIPEONFORK);   /* kernels before 4.14: the child must know better */
+	region->size = size;
+	region->alive = true;
+	rt->region = region;
+	rt->workers = region->worker;
+	return 0;
+}
+
+static void free_region(struct ringline_runtime *rt)
+{
+	if (rt->region)
+		munmap(rt->region, rt->region->size);
+	rt->region = NULL;
+	rt->workers = NULL;
+}
+
+static void close_done_fd(struct ringline_runtime *rt)
+{
+	if (rt->done_fd >= 0)
+		close(rt->done_fd);
+	rt->done_fd = -1;
+}
+
 int ringline_runtime_free(struct ringline_runtime *rt)
 {
 	uint32_t state;
 
 	if (!rt)
 		return 0;
+	if (rln_runtime_forked(rt))
+		return -ECHILD;
 	state = atomic_load(&rt->state);
+	if (state == RLN_RUNTIME_FREED)
+		return -EBADF;
 	if (state == RLN_RUNTIME_STARTING || state == RLN_RUNTIME_STARTED || atomic_load(&rt->broken))
 		return -EBUSY;
 	if (rln_pool_fini(&rt->pool) < 0)
 		return -EBUSY;
 	rln_listens_free(rt);
 	free_on_start(rt);
-	rln_runtime_unprepare(rt);
+	close_done_fd(rt);
+	leave_list(rt);
+	atomic_store(&rt->state, RLN_RUNTIME_FREED);
+	ringline_runtime_unref(rt);
+	return 0;
+}
+
+struct ringline_runtime *ringline_runtime_ref(struct ringline_runtime *rt)
+{
+	if (rt)
+		atomic_fetch_add_explicit(&rt->refs, 1, memory_order_relaxed);
+	return rt;
+}
+
+/* The workers' memory goes with the last handle: who has one may be looking whether they still take messages. */
+void ringline_runtime_unref(struct ringline_runtime *rt)
+{
+	if (!rt || atomic_fetch_sub_explicit(&rt->refs, 1, memory_order_acq_rel) != 1)
+		return;
+	free_region(rt);
 	pthread_cond_destroy(&rt->changed);
 	pthread_mutex_destroy(&rt->lock);
 	rln_mem_free(rt);
-	return 0;
 }
 
 int ringline_runtime_on_start(struct ringline_runtime *rt, int (*fn)(void *arg), void *arg)
@@ -147,16 +228,16 @@ int rln_runtime_prepare(struct ringline_runtime *rt)
 
 	if (r < 0)
 		return r;
-	rt->workers = rln_mem_alloc_aligned(rt->nworkers * sizeof(*rt->workers), 64);
-	if (!rt->workers)
-		return -ENOMEM;
-	memset(rt->workers, 0, rt->nworkers * sizeof(*rt->workers));
+	r = alloc_region(rt);
+	if (r < 0)
+		return r;
 	for (i = 0; i < rt->nworkers; i++) {
 		rt->workers[i].rt = rt;
 		rt->workers[i].index = i;
 		rt->workers[i].cpu = rt->topology.ncpus ? rt->topology.cpu[i % rt->topology.ncpus] : -1;
 		atomic_store(&rt->workers[i].exec.closed, true);
 	}
+	rln_watch_init(rt);
 	rt->done_fd = rln_fault(RLN_FAULT_EVENTFD) ? -1 : eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (rt->done_fd < 0) {
 		rln_runtime_unprepare(rt);
@@ -167,11 +248,8 @@ int rln_runtime_prepare(struct ringline_runtime *rt)
 
 void rln_runtime_unprepare(struct ringline_runtime *rt)
 {
-	if (rt->done_fd >= 0)
-		close(rt->done_fd);
-	rt->done_fd = -1;
-	rln_mem_free(rt->workers);
-	rt->workers = NULL;
+	close_done_fd(rt);
+	free_region(rt);
 }
 
 /* Stopping */
@@ -199,6 +277,8 @@ int ringline_runtime_shutdown(struct ringline_runtime *rt)
 {
 	if (!rt)
 		return -EINVAL;
+	if (rln_runtime_forked(rt))
+		return -ECHILD;
 	rln_runtime_stop(rt, RLN_DRAIN);
 	return 0;
 }
@@ -301,15 +381,18 @@ static void *worker_main(void *arg)
 	rln_sigpipe_blocked();
 	name_thread(w);
 	pin(w);
+	rln_watch_enter(w);
 	r = rln_worker_open(w);
 	if (r == 0 && (r = rln_listens_attach(rt, w)) < 0)
 		rln_worker_close(w);
 	if (!meet(rt, r)) {
 		if (r == 0)
 			rln_worker_close(w);
+		rln_watch_leave(w);
 		return NULL;
 	}
 	rln_runtime_end_worker(w, run_worker(w));
+	rln_watch_leave(w);
 	worker_gone(rt);
 	return NULL;
 }
@@ -375,6 +458,8 @@ static int start_workers(struct ringline_runtime *rt)
 	if (r == 0)
 		r = reported;
 	if (r == 0)
+		r = rln_watch_start(rt);
+	if (r == 0)
 		r = rln_listens_go_live(rt);
 	if (r == 0) {
 		atomic_store(&rt->running, rt->nworkers);
@@ -384,6 +469,7 @@ static int start_workers(struct ringline_runtime *rt)
 	}
 	give_word(rt, -1);
 	join_threads(rt);
+	rln_watch_stop(rt);
 	return r;
 }
 
@@ -420,6 +506,8 @@ int ringline_runtime_join(struct ringline_runtime *rt)
 {
 	if (!rt)
 		return -EINVAL;
+	if (rln_runtime_forked(rt))
+		return -ECHILD;
 	if (rln_exec_current)
 		return -EPERM;
 	if (atomic_load(&rt->state) == RLN_RUNTIME_JOINED)
@@ -427,6 +515,7 @@ int ringline_runtime_join(struct ringline_runtime *rt)
 	if (atomic_load(&rt->state) != RLN_RUNTIME_STARTED)
 		return -ENOTCONN;
 	join_threads(rt);
+	rln_watch_stop(rt);
 	rln_pool_stop(&rt->pool);
 	rln_listens_free(rt);
 	atomic_store(&rt->state, RLN_RUNTIME_JOINED);
@@ -457,10 +546,14 @@ const char *ringline_runtime_backend_reason(const struct ringline_runtime *rt)
 
 int ringline_worker_index(void)
 {
-	return rln_exec_current ? (int)rln_exec_current->worker->index : -EPERM;
+	const struct rln_exec *x = rln_exec_current;
+
+	return x && x->alive ? (int)x->worker->index : rln_not_here();
 }
 
 struct ringline_runtime *ringline_runtime_current(void)
 {
-	return rln_exec_current ? rln_exec_current->worker->rt : NULL;
+	const struct rln_exec *x = rln_exec_current;
+
+	return x && x->alive ? x->worker->rt : NULL;
 }

@@ -13,6 +13,7 @@
 #include "io/listener.h"
 #include "runtime/config.h"
 #include "runtime/topology.h"
+#include "runtime/watch.h"
 #include "runtime/worker.h"
 
 enum rln_runtime_state {
@@ -20,6 +21,7 @@ enum rln_runtime_state {
 	RLN_RUNTIME_STARTING,
 	RLN_RUNTIME_STARTED,
 	RLN_RUNTIME_JOINED,
+	RLN_RUNTIME_FREED,        /* and somebody still has a handle */
 };
 
 /* An address to listen on. */
@@ -43,7 +45,19 @@ struct rln_on_start {
 	void *arg;
 };
 
+/*
+ * The workers' memory. A child of fork() finds it wiped (MADV_WIPEONFORK): there every guard sees an executor that is not
+ * alive, and nothing of the parent's, neither its rings nor its queues, is touched.
+ */
+struct rln_region {
+	size_t size;
+	bool alive;
+	struct rln_worker worker[] rln_aligned(64);
+};
+
 struct ringline_runtime {
+	_Atomic uint32_t refs;            /* handles: its memory stays as long as there is one */
+	struct rln_list all;              /* of the process, for debuggers */
 	struct rln_config config;
 	struct rln_topology topology;
 	const struct rln_backend_ops *backend;
@@ -55,7 +69,10 @@ struct ringline_runtime {
 	struct rln_list on_start;
 
 	uint32_t nworkers;
-	struct rln_worker *workers;       /* an array, from the start until the free */
+	struct rln_region *region;        /* from the start until the last handle goes */
+	struct rln_worker *workers;       /* in it */
+	struct rln_watch watch;
+	bool embedded;                    /* the worker's turns are the host's to ask for */
 	uint32_t nthreads;                /* threads to join */
 	int done_fd;                      /* becomes readable when the last worker has ended */
 
@@ -98,8 +115,20 @@ int rln_listens_go_live(struct ringline_runtime *rt) rln_must_check;
 /* Begins a connection that another worker has accepted for it. */
 void rln_listen_serve(struct rln_worker *w, struct rln_listen *l, int fd);
 
-/* Delivers a message on a worker that runs. 0, -ESHUTDOWN, -EAGAIN (its inbox is full). Any thread. */
-int rln_worker_post(struct rln_worker *w, struct rln_msg *m) rln_must_check;
+/*
+ * Delivers a message on a worker that runs; an urgent one also while it shuts down, and whatever its inbox holds. 0,
+ * -ESHUTDOWN, -EAGAIN (its inbox is full). Any thread.
+ */
+int rln_worker_post(struct rln_worker *w, struct rln_msg *m, bool urgent) rln_must_check;
+
+/* Is this a child of fork(), and the runtime its parent's? */
+static inline bool rln_runtime_forked(const struct ringline_runtime *rt)
+{
+	return rt->region && !rt->region->alive;
+}
+
+/* The guard of calls that reach a worker of a runtime that runs. 0, -EINVAL, -ECHILD, -ESHUTDOWN. */
+int rln_runtime_check(const struct ringline_runtime *rt, uint32_t worker) rln_must_check;
 
 /* How workers with a limit of connections help each other out. */
 extern const struct rln_io_neighbours rln_neighbours;

@@ -32,15 +32,24 @@ static void spawn_here(struct rln_msg *m, struct rln_exec *x)
 	rln_mem_free(s);
 }
 
-int rln_worker_post(struct rln_worker *w, struct rln_msg *m)
+int rln_worker_post(struct rln_worker *w, struct rln_msg *m, bool urgent)
 {
 	int r;
 
 	if (!rln_exec_enter(&w->exec))
 		return -ESHUTDOWN;
-	r = atomic_load(&w->rt->stop) == RLN_RUN ? rln_exec_post(&w->exec, m, false) : -ESHUTDOWN;
+	r = urgent || atomic_load(&w->rt->stop) == RLN_RUN ? rln_exec_post(&w->exec, m, urgent) : -ESHUTDOWN;
 	rln_exec_leave(&w->exec);
 	return r;
+}
+
+int rln_runtime_check(const struct ringline_runtime *rt, uint32_t worker)
+{
+	if (!rt || worker >= rt->nworkers)
+		return -EINVAL;
+	if (rln_runtime_forked(rt))
+		return -ECHILD;
+	return atomic_load((_Atomic uint32_t *)&rt->state) == RLN_RUNTIME_STARTED ? 0 : -ESHUTDOWN;
 }
 
 int ringline_worker_spawn(struct ringline_runtime *rt, uint32_t worker, int (*fn)(void *arg), void *arg)
@@ -48,17 +57,18 @@ int ringline_worker_spawn(struct ringline_runtime *rt, uint32_t worker, int (*fn
 	struct spawn_msg *s;
 	int r;
 
-	if (!rt || !fn || worker >= rt->nworkers)
+	if (!fn)
 		return -EINVAL;
-	if (atomic_load(&rt->state) != RLN_RUNTIME_STARTED)
-		return -ESHUTDOWN;
+	r = rln_runtime_check(rt, worker);
+	if (r < 0)
+		return r;
 	s = rln_mem_alloc(sizeof(*s));
 	if (!s)
 		return -ENOMEM;
 	s->msg.deliver = spawn_here;
 	s->fn = fn;
 	s->arg = arg;
-	r = rln_worker_post(&rt->workers[worker], &s->msg);
+	r = rln_worker_post(&rt->workers[worker], &s->msg, false);
 	if (r < 0)
 		rln_mem_free(s);
 	return r;

@@ -14,13 +14,15 @@ static int find_worker(const struct rln_worker **ret, const struct ringline_runt
 	uint32_t state;
 
 	if (!rt) {
-		if (!rln_exec_current)
-			return -EPERM;
+		if (!rln_exec_current || !rln_exec_current->alive)
+			return rln_not_here();
 		*ret = rln_exec_current->worker;
 		return worker ? -EINVAL : 0;
 	}
 	if (worker >= rt->nworkers)
 		return -EINVAL;
+	if (rln_runtime_forked(rt))
+		return -ECHILD;
 	state = atomic_load((_Atomic uint32_t *)&rt->state);
 	if (state != RLN_RUNTIME_STARTED && state != RLN_RUNTIME_JOINED)
 		return -ENOTCONN;
@@ -101,6 +103,7 @@ int ringline_worker_stats(const struct ringline_runtime *rt, uint32_t worker, st
 	if (r < 0)
 		return r;
 	read_core(&out, &w->exec.stats);
+	out.stalls = rln_stat_get(&w->stalls);
 	read_io(&out, &w->io.stats);
 	read_backend_of(&out, (struct rln_worker *)w);
 	return rln_sized_out(stats, &out, sizeof(out));
@@ -162,7 +165,7 @@ int ringline_blocking_stats(const struct ringline_runtime *rt, uint32_t job_clas
 	if (!stats || job_class >= RLN_JOB_CLASSES)
 		return -EINVAL;
 	if (!rt && !rln_exec_get(__func__))
-		return -EPERM;
+		return rln_not_here();
 	p = rt ? &rt->pool : rln_exec_current->pool;
 	c = &p->class[job_class];
 	out.submitted = rln_stat_get(&c->stats.submitted);

@@ -30,6 +30,7 @@ int rln_worker_open(struct rln_worker *w)
 	if (rt->nworkers > 1 && rt->config.io.max_connections)
 		w->io.neighbours = &rln_neighbours;
 	w->exec.worker = w;
+	w->exec.watcher = rt->watch.limit ? &rt->watch.idle : NULL;
 	w->stopping = RLN_RUN;
 	rln_timer_init(&w->drain_timer, drain_over);
 	rln_exec_open_door(&w->exec);
@@ -98,8 +99,7 @@ static void drain(struct rln_worker *w)
 		force(w);         /* without memory for the timeout there is none to wait for */
 }
 
-/* Follows the runtime's stop level. True when nothing is left to wait for. */
-static bool stopped(struct rln_worker *w)
+bool rln_worker_stopped(struct rln_worker *w)
 {
 	uint32_t level = atomic_load_explicit(&w->rt->stop, memory_order_acquire);
 
@@ -124,7 +124,7 @@ int rln_worker_loop(struct rln_worker *w)
 {
 	int r = 0;
 
-	while (!stopped(w) && r == 0)
+	while (!rln_worker_stopped(w) && r == 0)
 		r = rln_exec_turn(&w->exec, turn_limit(w));
 	return r;
 }

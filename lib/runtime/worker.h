@@ -22,6 +22,7 @@
 #include "core/executor.h"
 #include "core/waker.h"
 #include "io/io.h"
+#include "runtime/watch.h"
 
 struct ringline_runtime;
 
@@ -45,10 +46,16 @@ struct rln_worker {
 	_Atomic bool room_posted;         /* `room` is on its way */
 	struct rln_msg room;
 	struct rln_backend_stats final;   /* the backend's counters when it was closed */
+	void *signal_stack;               /* for handlers (watch.h); NULL: none */
+	struct rln_snapshot snapshot;
+	_Atomic uint64_t stalls;          /* tasks that the watchdog has reported */
 };
 
 /* Everything a worker needs, on the calling thread. On failure nothing is left. */
 int rln_worker_open(struct rln_worker *w) rln_must_check;
+
+/* Follows the runtime's stop level. True when nothing is left to wait for. */
+bool rln_worker_stopped(struct rln_worker *w);
 
 /* Runs until the runtime stops. 0 or the backend's -errno. */
 int rln_worker_loop(struct rln_worker *w);
