@@ -23,7 +23,10 @@ dist_man_MANS = \
 	doc/man/libringline.7 \
 	doc/man/ringline-connections.7 \
 	doc/man/ringline_blocking.3 \
+	doc/man/ringline_broadcast_new.3 \
 	doc/man/ringline_buf_new.3 \
+	doc/man/ringline_chan_new.3 \
+	doc/man/ringline_condition_new.3 \
 	doc/man/ringline_conn_close.3 \
 	doc/man/ringline_conn_from_fd.3 \
 	doc/man/ringline_conn_info.3 \
@@ -40,19 +43,24 @@ dist_man_MANS = \
 	doc/man/ringline_event_new.3 \
 	doc/man/ringline_fd_wait.3 \
 	doc/man/ringline_listener_open.3 \
+	doc/man/ringline_mutex_new.3 \
 	doc/man/ringline_op_await.3 \
+	doc/man/ringline_runtime_embed.3 \
 	doc/man/ringline_runtime_listen.3 \
 	doc/man/ringline_runtime_new.3 \
+	doc/man/ringline_runtime_ref.3 \
 	doc/man/ringline_runtime_run.3 \
 	doc/man/ringline_scope_open.3 \
 	doc/man/ringline_select.3 \
 	doc/man/ringline_set_allocator.3 \
 	doc/man/ringline_sleep.3 \
+	doc/man/ringline_task_dump.3 \
 	doc/man/ringline_task_join.3 \
 	doc/man/ringline_task_start.3 \
 	doc/man/ringline_timer_new.3 \
 	doc/man/ringline_token_new.3 \
 	doc/man/ringline_version.3 \
+	doc/man/ringline_worker_call.3 \
 	doc/man/ringline_worker_spawn.3 \
 	doc/man/ringline_worker_stats.3 \
 	$(NULL)

@@ -47,8 +47,7 @@ struct ringline_task_info {
 	uint32_t task_class;              /* RINGLINE_TASK_LATENCY or RINGLINE_TASK_BULK */
 	uint64_t stack_size;              /* bytes; 0: a stackless task, or one that has ended */
 	uint64_t stack_used;              /* now */
-	uint64_t stack_peak;              /* the most; of the task itself with RINGLINE_CONFIG_STACK_USAGE, and otherwise perhaps
-	                                     of one that had the stack before it */
+	uint64_t stack_peak;              /* the most; the task's own with RINGLINE_CONFIG_STACK_USAGE, else perhaps of one before it */
 	uint32_t locks;                   /* mutexes and rwlocks it holds */
 	uint32_t reserved;                /* zero */
 	char name[RINGLINE_TASK_NAME_SIZE];

@@ -65,8 +65,7 @@ struct ringline_config {
 	uint64_t drain_timeout;           /* nanoseconds between shutdown and cutting off; 0: 10 seconds */
 	uint64_t close_timeout;           /* nanoseconds a graceful close may take; 0: 30 seconds */
 	uint64_t task_slice;              /* nanoseconds before ringline_checkpoint() yields; 0: 1 millisecond */
-	uint64_t stall_limit;             /* nanoseconds a task may hold its worker before the log names it, with its stack, by
-	                                     way of SIGURG if that is free; 0: no watchdog */
+	uint64_t stall_limit;             /* nanoseconds a task may hold its worker before the log names it; 0: no watchdog */
 	ringline_log_fn *log;             /* process-wide; NULL: leave it as it is */
 	void *log_arg;
 };
