@@ -224,7 +224,10 @@ conformance_programs = \
 	tests/conformance/test-runtime \
 	tests/conformance/test-fd \
 	tests/conformance/test-select \
+	tests/conformance/test-debug \
+	tests/conformance/test-embed \
 	tests/conformance/test-shared \
+	tests/conformance/test-threads \
 	tests/conformance/test-timer \
 	tests/conformance/test-accept \
 	tests/conformance/test-adopt \
@@ -253,6 +256,12 @@ tests_conformance_test_fd_LDADD = $(CONFORMANCE_LIBS)
 tests_conformance_test_select_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
 tests_conformance_test_shared_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
 tests_conformance_test_shared_LDADD = $(CONFORMANCE_LIBS)
+tests_conformance_test_debug_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
+tests_conformance_test_debug_LDADD = $(CONFORMANCE_LIBS)
+tests_conformance_test_embed_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
+tests_conformance_test_embed_LDADD = $(CONFORMANCE_LIBS)
+tests_conformance_test_threads_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
+tests_conformance_test_threads_LDADD = $(CONFORMANCE_LIBS)
 tests_conformance_test_select_LDADD = $(CONFORMANCE_LIBS)
 tests_conformance_test_timer_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
 tests_conformance_test_timer_LDADD = $(CONFORMANCE_LIBS)

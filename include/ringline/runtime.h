@@ -242,10 +242,10 @@ RINGLINE_SUSPENDS int ringline_worker_call(struct ringline_runtime *rt, uint32_t
  *     poll ringline_runtime_fd(rt) for reading, at most until ringline_runtime_next_deadline(rt)
  *     while (ringline_runtime_dispatch(rt) > 0)    each time it is readable, or the deadline has come
  *
- * Opens the worker on the calling thread: every dispatch must come from there. The configuration's workers must be 0 or 1.
- * Touches no signals.
+ * Opens the worker on the calling thread: every dispatch must come from there. The configuration must have asked for
+ * one worker. Touches no signals.
  *
- * Returns 0; -EINVAL (more workers), -EBUSY (started already), -EPERM (on a worker), the errors of ringline_runtime_start().
+ * Returns 0; -EINVAL (not one worker), -EBUSY (started already), -EPERM (on a worker), the errors of ringline_runtime_start().
  * Since: 0.1
  */
 int ringline_runtime_embed(struct ringline_runtime *rt) RINGLINE_MUST_CHECK;

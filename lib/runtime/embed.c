@@ -62,9 +62,10 @@ static int start(struct ringline_runtime *rt, struct rln_worker *w)
 		rln_runtime_fail(rt, r);
 		rln_runtime_stop(rt, RLN_FORCE);
 	}
+	r = w->exec.backend->ops->wait(w->exec.backend, 0);       /* hands over what was submitted, the wake-up too */
+	w->exec.backend->ops->wake(w->exec.backend);              /* so that the host's first look finds it readable */
 	rln_exec_bind(NULL);
-	w->exec.backend->ops->wake(w->exec.backend);      /* so that the host's first look finds it readable */
-	return 0;
+	return r;
 }
 
 int ringline_runtime_embed(struct ringline_runtime *rt)
@@ -72,13 +73,12 @@ int ringline_runtime_embed(struct ringline_runtime *rt)
 	uint32_t expected = RLN_RUNTIME_NEW;
 	int r;
 
-	if (!rt || rt->config.workers > 1)
+	if (!rt || rt->nworkers != 1)
 		return -EINVAL;
 	if (rln_exec_current)
 		return -EPERM;
 	if (!atomic_compare_exchange_strong(&rt->state, &expected, RLN_RUNTIME_STARTING))
 		return -EBUSY;
-	rt->nworkers = 1;
 	r = rln_runtime_prepare(rt);
 	if (r == 0) {
 		r = start(rt, &rt->workers[0]);

@@ -6,7 +6,7 @@
  * have succeeded the sockets begin to listen and the word is "go", otherwise it is "give up" and every worker undoes what
  * it did. So a runtime that failed to start can be started again, and no client ever reaches a worker that is not there.
  *
- * Threads start with all signals blocked: signals are the host's, or come through a signalfd.
+ * Threads start with all signals blocked but for faults: signals are the host's, or come through a signalfd.
  */
 #include <errno.h>
 #include <signal.h>
@@ -399,13 +399,24 @@ static void *worker_main(void *arg)
 
 /* The start */
 
+/* But for those that a thread raises by what it does: a host's handler for crashes is for workers, too. */
+static void fill_but_faults(sigset_t *set)
+{
+	static const int faults[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGABRT, SIGSYS };
+	size_t i;
+
+	sigfillset(set);
+	for (i = 0; i < rln_array_size(faults); i++)
+		sigdelset(set, faults[i]);
+}
+
 static int start_threads(struct ringline_runtime *rt)
 {
 	sigset_t all;
 	sigset_t old;
 	int r = 0;
 
-	sigfillset(&all);
+	fill_but_faults(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	for (rt->nthreads = 0; rt->nthreads < rt->nworkers && r == 0; rt->nthreads += r == 0) {
 		struct rln_worker *w = &rt->workers[rt->nthreads];
