@@ -35,10 +35,15 @@
 
 /* Set-up */
 
-static int try_setup(struct io_uring *ring, uint32_t sq, uint32_t cq)
+/*
+ * Work that the kernel puts off until the worker enters is cheapest. But who sleeps in a poll of the ring is not woken for
+ * such work, nor, where the cause was a write to an eventfd, is an eventfd that was registered with the ring told of it in
+ * time: a ring that a host's loop polls does without.
+ */
+static int try_setup(struct io_uring *ring, uint32_t sq, uint32_t cq, bool pollable)
 {
 	struct io_uring_params p = {
-		.flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_SUBMIT_ALL |
+		.flags = IORING_SETUP_SINGLE_ISSUER | (pollable ? 0 : IORING_SETUP_DEFER_TASKRUN) | IORING_SETUP_SUBMIT_ALL |
 		         IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP,
 		.cq_entries = cq,
 	};
@@ -48,19 +53,19 @@ static int try_setup(struct io_uring *ring, uint32_t sq, uint32_t cq)
 }
 
 /* Memory for rings may be bounded per user, and is credited back late: smaller, then once more after a moment. */
-static int setup_with_retries(struct io_uring *ring, uint32_t sq, uint32_t cq)
+static int setup_with_retries(struct io_uring *ring, uint32_t sq, uint32_t cq, bool pollable)
 {
 	static const struct timespec moment = { .tv_nsec = 10 * (long)RLN_NSEC_PER_MSEC };
-	int r = try_setup(ring, sq, cq);
+	int r = try_setup(ring, sq, cq, pollable);
 
 	if (r == -ENOMEM && (sq > SQ_SMALL || cq > CQ_SMALL)) {
 		sq = rln_min(sq, SQ_SMALL);
 		cq = rln_min(cq, CQ_SMALL);
-		r = try_setup(ring, sq, cq);
+		r = try_setup(ring, sq, cq, pollable);
 	}
 	if (r == -ENOMEM) {
 		nanosleep(&moment, NULL);
-		r = try_setup(ring, sq, cq);
+		r = try_setup(ring, sq, cq, pollable);
 	}
 	return r;
 }
@@ -73,7 +78,7 @@ int rln_uring_setup(struct io_uring *ring, const struct rln_backend_config *cfg,
 	int r;
 
 	*enter_flags = 0;
-	r = setup_with_retries(ring, sq, cq);
+	r = setup_with_retries(ring, sq, cq, cfg->pollable);
 	if (r < 0)
 		return r;
 	io_uring_ring_dontfork(ring);
@@ -341,7 +346,6 @@ static struct rln_buf *uring_holder(struct rln_backend *b, const void *data, siz
 	return rln_uring_bufs_holder(rln_uring_of(b), data, len);
 }
 
-/* A ring that defers its work is readable when there is some, as if it were done (io_uring's poll looks at both). */
 static int uring_fd(const struct rln_backend *b)
 {
 	return rln_container_of(b, const struct rln_uring, base)->ring.ring_fd;

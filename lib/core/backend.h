@@ -20,7 +20,8 @@
  *           them; otherwise NULL. Such bytes can be sent behind the caller's back, because the buffer stays as long as it
  *           is referenced.
  *   wake    any thread, async-signal-safe, coalescing: makes the present or next wait() return.
- *   fd      becomes readable when a wait() would have something to deliver, for loops of others that poll it.
+ *   fd      becomes readable when a wait() would have something to deliver, for loops of others that poll it; of a backend
+ *           that was opened to be `pollable`.
  *   rest    how long that can be relied on: RINGLINE_NEVER if nothing is to be done before, 0 if something is now, or the
  *           absolute time of what the backend itself has to do.
  *   close   frees everything; no op may be in flight.
@@ -65,6 +66,7 @@ struct rln_backend_config {
 	uint32_t buf_count;       /* receive buffers to start with; 0: default */
 	uint32_t buf_size;        /* bytes each; 0: default */
 	uint64_t buf_limit;       /* bytes of receive buffers the worker may grow to; 0: default */
+	bool pollable;            /* a host's loop is going to poll fd() */
 };
 
 /* Written by the owner, read by anyone (relaxed). */

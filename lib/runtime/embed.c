@@ -79,6 +79,7 @@ int ringline_runtime_embed(struct ringline_runtime *rt)
 		return -EPERM;
 	if (!atomic_compare_exchange_strong(&rt->state, &expected, RLN_RUNTIME_STARTING))
 		return -EBUSY;
+	rt->config.io_backend.pollable = true;
 	r = rln_runtime_prepare(rt);
 	if (r == 0) {
 		r = start(rt, &rt->workers[0]);
