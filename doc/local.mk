@@ -43,6 +43,7 @@ dist_man_MANS = \
 	doc/man/ringline_event_new.3 \
 	doc/man/ringline_fd_wait.3 \
 	doc/man/ringline_listener_open.3 \
+	doc/man/ringline_local_new.3 \
 	doc/man/ringline_mutex_new.3 \
 	doc/man/ringline_op_await.3 \
 	doc/man/ringline_runtime_embed.3 \

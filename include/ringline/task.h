@@ -103,6 +103,42 @@ int ringline_task_detach(struct ringline_task *task);
 int ringline_task_set_name(struct ringline_task *task, const char *name);
 
 /*
+ * Task-locals: values that belong to a task, by key. A key is for the whole process; there are at most RINGLINE_LOCALS_MAX.
+ */
+#define RINGLINE_LOCALS_MAX 32u
+
+/* flags of ringline_local_new(): tasks start with the value of the task that starts them; such a key has no destroy */
+#define RINGLINE_LOCAL_INHERIT (UINT32_C(1) << 0)
+
+/*
+ * Makes a key. destroy, if not NULL, gets what a task has set under it when the task ends or sets another value, on its worker;
+ * it must not call what suspends. Any thread.
+ *
+ * Returns 0; -EAGAIN (there are as many as there can be), -EINVAL (NULL, an unknown flag, INHERIT with a destroy).
+ * Since: 0.1
+ */
+int ringline_local_new(uint64_t *ret, void (*destroy)(void *value), uint32_t flags) RINGLINE_MUST_CHECK;
+
+/*
+ * Frees a key. What tasks have set under it is forgotten, and not destroyed. Any thread.
+ *
+ * Returns 0; -EBADF (freed already, or no key).
+ * Since: 0.1
+ */
+int ringline_local_free(uint64_t key);
+
+/*
+ * Sets the calling task's value under a key; NULL: none.
+ *
+ * Returns 0; -EBADF (no such key), -ENOMEM, -EPERM (not in a task).
+ * Since: 0.1
+ */
+int ringline_local_set(uint64_t key, void *value);
+
+/* The calling task's value under a key; NULL if there is none, or no such key, or outside a task. Since: 0.1 */
+void *ringline_local_get(uint64_t key);
+
+/*
  * A number that names the calling task and is never used again in this worker; 0 outside a task.
  * Since: 0.1
  */

@@ -16,6 +16,8 @@ core_sources = \
 	lib/core/handle.h \
 	lib/core/join.c \
 	lib/core/notify.c \
+	lib/core/local.c \
+	lib/core/local.h \
 	lib/core/object.c \
 	lib/core/object.h \
 	lib/core/op.c \

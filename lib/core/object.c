@@ -93,7 +93,8 @@ int rln_object_refuse(const struct rln_object *o, enum rln_object_kind kind, con
 	if (!rln_slot_live(&o->slot))
 		return x ? -EBADF : -EPERM;
 	if (o->owner && o->owner != x) {
-		rln_log(RLN_LOG_ERROR, "%s: called on a thread that does not own the object", call);
+		if (call)
+			rln_log(RLN_LOG_ERROR, "%s: called on a thread that does not own the object", call);
 		return -EPERM;
 	}
 	return o->kind == kind ? -EBADF : -EINVAL;

@@ -70,7 +70,7 @@ struct rln_exchange {
 int rln_object_new(struct rln_object **ret, enum rln_object_kind kind, const struct ringline_sync_options *options,
                    const char *call) rln_must_check;
 
-/* Why not. */
+/* Why not; logged for *call*, unless that is NULL. */
 int rln_object_refuse(const struct rln_object *o, enum rln_object_kind kind, const char *call) rln_cold;
 
 static inline bool rln_object_usable(const struct rln_object *o, enum rln_object_kind kind, const struct rln_exec *x)

@@ -119,7 +119,7 @@ static inline int rln_case_check(struct ringline_case *c, struct rln_select_node
 /* The same for synchronisation objects. */
 static inline int rln_object_case_check(struct ringline_case *c, enum rln_object_kind kind)
 {
-	int r = rln_object_check(c->object, kind, "ringline_select");
+	int r = rln_object_check(c->object, kind, NULL);
 
 	if (r != -EBADF)
 		return r;

@@ -76,7 +76,9 @@ int rln_task_start(struct ringline_task **ret, const struct rln_task_start *how)
 	if (!t)
 		return x->tasks.max && x->tasks.live >= x->tasks.max ? -EAGAIN : -ENOMEM;
 	task_init(x, t, how);
-	if (!how->stackless && rln_fiber_new(&t->fiber, x->stacks, task_main, t) < 0) {
+	if ((x->current && rln_locals_inherit(t, x->current) < 0) ||
+	    (!how->stackless && rln_fiber_new(&t->fiber, x->stacks, task_main, t) < 0)) {
+		rln_locals_end(t);
 		rln_scope_fini(&t->base);
 		rln_slab_free(&x->tasks, t);
 		return -ENOMEM;
@@ -121,6 +123,8 @@ void rln_task_ended(struct rln_exec *x, struct ringline_task *t)
 		rln_fiber_free(t->fiber);
 		t->fiber = NULL;
 	}
+	if (rln_unlikely(t->locals != NULL))
+		rln_locals_end(t);
 	rln_source_fire_all(&t->ended, 0);
 	rln_scope_child_ended(parent, t, t->result);
 	rln_scope_fini(&t->base);

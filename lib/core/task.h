@@ -27,6 +27,7 @@
 #include "base/list.h"
 #include "base/slab.h"
 #include "core/executor.h"
+#include "core/local.h"
 #include "core/scope.h"
 #include "core/wait.h"
 #include "fiber/fiber.h"
@@ -60,7 +61,7 @@ struct ringline_task {
 	bool yielding;                    /* goes behind the completions, not only behind the other tasks */
 	uint8_t class;                    /* RINGLINE_TASK_* */
 	uint16_t locks;                   /* that it holds */
-	void **locals;                    /* by key; NULL: none */
+	struct rln_local_value *locals;   /* by key; NULL: none */
 	char name[RINGLINE_TASK_NAME_SIZE];
 };
 

@@ -752,6 +752,180 @@ static int foreign_thread(void *arg)
 	return 0;
 }
 
+/* --- locals ------------------------------------------------------------------------------------------------------- */
+
+static int destroyed_values;
+
+static void destroy_value(void *value)
+{
+	destroyed_values += *(int *)value;
+}
+
+struct local_keys {
+	uint64_t own;
+	uint64_t inherited;
+	int value[3];
+};
+
+static int child_of_locals(void *arg)
+{
+	struct local_keys *k = arg;
+
+	g_assert_null(ringline_local_get(k->own));
+	g_assert_true(ringline_local_get(k->inherited) == &k->value[1]);
+	g_assert_cmpint(ringline_local_set(k->own, &k->value[2]), ==, 0);
+	g_assert_cmpint(ringline_local_set(k->inherited, NULL), ==, 0);
+	return 0;
+}
+
+static int locals(void *fx)
+{
+	struct local_keys k = { .value = { 1, 10, 100 } };
+	uint64_t others[RINGLINE_LOCALS_MAX];
+	uint64_t none;
+	struct ringline_task *t;
+	int i;
+
+	(void)fx;
+	destroyed_values = 0;
+	g_assert_cmpint(ringline_local_new(&k.own, destroy_value, 0), ==, 0);
+	g_assert_cmpint(ringline_local_new(&k.inherited, NULL, RINGLINE_LOCAL_INHERIT), ==, 0);
+	g_assert_cmpint(ringline_local_new(&none, destroy_value, RINGLINE_LOCAL_INHERIT), ==, -EINVAL);
+	g_assert_cmpint(ringline_local_new(NULL, NULL, 0), ==, -EINVAL);
+	for (i = 2; i < (int)RINGLINE_LOCALS_MAX; i++)
+		g_assert_cmpint(ringline_local_new(&others[i], NULL, 0), ==, 0);
+	g_assert_cmpint(ringline_local_new(&none, NULL, 0), ==, -EAGAIN);
+	g_assert_cmpint(ringline_local_set(k.own, &k.value[0]), ==, 0);
+	g_assert_cmpint(ringline_local_set(k.inherited, &k.value[1]), ==, 0);
+	g_assert_cmpint(ringline_task_start(&t, child_of_locals, &k, NULL), ==, 0);
+	g_assert_cmpint(ringline_task_join(t, NULL), ==, 0);
+	g_assert_cmpint(destroyed_values, ==, 100);
+	g_assert_true(ringline_local_get(k.own) == &k.value[0]);
+	g_assert_true(ringline_local_get(k.inherited) == &k.value[1]);
+	g_assert_cmpint(ringline_local_set(k.own, &k.value[2]), ==, 0);
+	g_assert_cmpint(destroyed_values, ==, 101);
+	for (i = 2; i < (int)RINGLINE_LOCALS_MAX; i++)
+		g_assert_cmpint(ringline_local_free(others[i]), ==, 0);
+	g_assert_cmpint(ringline_local_free(k.own), ==, 0);
+	g_assert_cmpint(ringline_local_free(k.own), ==, -EBADF);
+	g_assert_cmpint(ringline_local_set(k.own, NULL), ==, -EBADF);
+	g_assert_cmpint(ringline_local_new(&none, NULL, 0), ==, 0);   /* in the same place, and nothing is found there */
+	g_assert_null(ringline_local_get(none));
+	g_assert_null(ringline_local_get(k.own));
+	g_assert_cmpint(ringline_local_free(none), ==, 0);
+	g_assert_cmpint(ringline_local_free(k.inherited), ==, 0);
+	return 0;
+}
+
+/* --- classes ------------------------------------------------------------------------------------------------------ */
+
+struct runner {
+	uint32_t runs;
+	uint32_t turns;
+};
+
+static int yields_for_ever(void *arg)
+{
+	struct runner *r = arg;
+
+	while (ringline_yield() == 0)
+		r->runs++;
+	return 0;
+}
+
+static void start_class(struct ringline_task **t, uint32_t task_class, struct runner *r)
+{
+	struct ringline_task_options o = RINGLINE_TASK_OPTIONS_INIT;
+
+	o.task_class = task_class;
+	g_assert_cmpint(ringline_task_start(t, yields_for_ever, r, &o), ==, 0);
+}
+
+#define CROWD 50
+
+/* Many of both: the latency class runs each time, and the bulk class has its share of each turn. */
+static int classes_share(void *fx)
+{
+	struct runner latency = { 0, 0 };
+	struct runner bulk = { 0, 0 };
+	struct ringline_task *t[2 * CROWD];
+	uint64_t turns;
+	int i;
+
+	for (i = 0; i < CROWD; i++) {
+		start_class(&t[i], RINGLINE_TASK_LATENCY, &latency);
+		start_class(&t[CROWD + i], RINGLINE_TASK_BULK, &bulk);
+	}
+	turns = rln_stat_get(&((struct fixture *)fx)->x.stats.turns);
+	for (i = 0; i < 100; i++)
+		g_assert_cmpint(ringline_yield(), ==, 0);
+	turns = rln_stat_get(&((struct fixture *)fx)->x.stats.turns) - turns;
+	g_assert_cmpuint(latency.runs, >=, 98 * CROWD);
+	g_assert_cmpuint(bulk.runs, >=, (turns - 8) * RLN_BULK_SHARE - CROWD);
+	g_assert_cmpuint(bulk.runs, <=, (turns + 1) * RLN_BULK_SHARE);
+	for (i = 0; i < 2 * CROWD; i++) {
+		g_assert_cmpint(ringline_task_cancel(t[i]), ==, 0);
+		g_assert_cmpint(ringline_task_join(t[i], NULL), ==, 0);
+	}
+	return 0;
+}
+
+static int class_of_child(void *arg)
+{
+	(void)arg;
+	return rln_task_current()->class;
+}
+
+static int starts_child(void *arg)
+{
+	struct ringline_task *t;
+	int result;
+
+	(void)arg;
+	g_assert_cmpint(ringline_task_start(&t, class_of_child, NULL, NULL), ==, 0);
+	g_assert_cmpint(ringline_task_join(t, &result), ==, 0);
+	return result;
+}
+
+static int class_is_inherited(void *fx)
+{
+	struct ringline_task_options o = RINGLINE_TASK_OPTIONS_INIT;
+	struct ringline_task *t;
+	int result;
+
+	(void)fx;
+	o.task_class = RINGLINE_TASK_BULK;
+	g_assert_cmpint(ringline_task_start(&t, starts_child, NULL, &o), ==, 0);
+	g_assert_cmpint(ringline_task_join(t, &result), ==, 0);
+	g_assert_cmpint(result, ==, RINGLINE_TASK_BULK);
+	o.task_class = 3;
+	g_assert_cmpint(ringline_task_start(&t, starts_child, NULL, &o), ==, -EINVAL);
+	o.task_class = 0;
+	o.flags = 2;
+	g_assert_cmpint(ringline_task_start(&t, starts_child, NULL, &o), ==, -EINVAL);
+	return 0;
+}
+
+/* A slice that has passed makes a checkpoint yield; before, it returns at once. */
+static int checkpoint(void *arg)
+{
+	struct fixture *fx = arg;
+	struct runner r = { 0, 0 };
+	struct ringline_task *t;
+
+	start_class(&t, RINGLINE_TASK_LATENCY, &r);
+	g_assert_cmpint(ringline_yield(), ==, 0);
+	r.runs = 0;
+	g_assert_cmpint(ringline_checkpoint(), ==, 0);
+	g_assert_cmpuint(r.runs, ==, 0);
+	fx->f->clock.virtual_now += RLN_SLICE_DEFAULT;
+	g_assert_cmpint(ringline_checkpoint(), ==, 0);
+	g_assert_cmpuint(r.runs, ==, 1);
+	g_assert_cmpint(ringline_task_cancel(t), ==, 0);
+	g_assert_cmpint(ringline_task_join(t, NULL), ==, 0);
+	return 0;
+}
+
 static const struct fixture_case cases[] = {
 	{ "/task/run-in-the-order-they-became-runnable", fifo, { 0 } },
 	{ "/task/wake-during-own-run-is-kept", wake_during_own_run, { 0 } },
@@ -780,6 +954,10 @@ static const struct fixture_case cases[] = {
 	{ "/task/stackless-end-closes-its-scopes", stackless_end_closes_its_scopes, { 0 } },
 	{ "/task/stackless-is-polled-when-cut", stackless_polled_when_cut, { 0 } },
 	{ "/task/stackless-joins-an-ended-task", stackless_joins_ended_task, { 0 } },
+	{ "/task/locals", locals, { 0 } },
+	{ "/task/classes-share-each-turn", classes_share, { 0 } },
+	{ "/task/class-is-inherited", class_is_inherited, { 0 } },
+	{ "/task/checkpoint-yields-after-a-slice", checkpoint, { 0 } },
 	{ "/task/limit-is-eagain", task_limit, { .max_tasks = 4 } },
 	{ "/task/out-of-memory-anywhere-leaves-nothing", out_of_memory, { 0 } },
 	{ "/task/hundred-thousand-parked", hundred_thousand_parked, { 0 } },
