@@ -6,7 +6,9 @@ noinst_PROGRAMS += \
 	examples/chat \
 	examples/checksum \
 	examples/echo \
+	examples/fanout \
 	examples/linkwatch \
+	examples/pipeline \
 	examples/proxy \
 	examples/wallclock \
 	$(NULL)
@@ -18,6 +20,12 @@ examples_common = \
 
 examples_checksum_CPPFLAGS = $(PUBLIC_CPPFLAGS)
 examples_checksum_LDADD = lib/libringline.la
+
+examples_fanout_CPPFLAGS = $(PUBLIC_CPPFLAGS)
+examples_fanout_LDADD = lib/libringline.la
+
+examples_pipeline_CPPFLAGS = $(PUBLIC_CPPFLAGS)
+examples_pipeline_LDADD = lib/libringline.la
 
 examples_linkwatch_CPPFLAGS = $(PUBLIC_CPPFLAGS)
 examples_linkwatch_LDADD = lib/libringline.la

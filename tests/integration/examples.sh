@@ -55,8 +55,36 @@ on_the_dot() {
 	[ "$(grep -c '^[0-2][0-9]:[0-5][0-9]:[0-6][0-9]$' "$tmp/times")" -eq 2 ]
 }
 
+primes() {
+	[ "$("$examples/pipeline" -w 1 100000)" = 9592 ] && [ "$("$examples/pipeline" -w 3 300000)" = 25997 ]
+}
+
+# Four servers answer and one is not there: the first three win, and nobody waits for the others.
+first_three_win() {
+	: >"$tmp/echoes"
+	"$examples/echo" -l tcp:127.0.0.1:0 -l tcp:127.0.0.1:0 -l tcp:127.0.0.1:0 -l unix:@ringline-fanout-$$ -w 1 >"$tmp/echoes" &
+	echoes=$!
+	until [ "$(grep -c '^listening on' "$tmp/echoes")" -eq 4 ]; do
+		kill -0 "$echoes" || return 1
+		sleep 0.02
+	done
+	# shellcheck disable=SC2046 # one word per address
+	"$examples/fanout" -t 60000 hello tcp:127.0.0.1:1 $(sed -n 's/^listening on //p' "$tmp/echoes") >"$tmp/answers" || return
+	cat "$tmp/answers"
+	kill -TERM "$echoes"
+	wait "$echoes"
+	[ "$(grep -c ': hello$' "$tmp/answers")" -eq 3 ]
+}
+
+# Too few answer within the time.
+not_enough() {
+	status=0
+	"$examples/fanout" -t 200 hello tcp:127.0.0.1:1 >"$tmp/answers" || status=$?
+	[ "$status" -eq 1 ] && [ ! -s "$tmp/answers" ]
+}
+
 bad_options() {
-	for command in "checksum" "linkwatch -x" "wallclock -i" "wallclock -i 0"; do
+	for command in "checksum" "linkwatch -x" "wallclock -i" "wallclock -i 0" "pipeline" "fanout x"; do
 		status=0
 		# shellcheck disable=SC2086 # the arguments are to be split
 		"$examples"/$command 2>/dev/null || status=$?
@@ -72,6 +100,9 @@ for engine in $engines; do
 	RINGLINE_BACKEND=$engine
 	export RINGLINE_BACKEND
 	check "$engine: checksums are those of gzip" sums_agree
+	check "$engine: the primes are counted on one worker and on three" primes
+	check "$engine: the first three answers win" first_three_win
+	check "$engine: too few answers are told by the exit status" not_enough
 	check "$engine: a hundred files at once" many_files
 	check "$engine: a missing file does not stop the others" missing_file
 	check "$engine: links are told of until a signal comes" links_and_signal
