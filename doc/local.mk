@@ -21,7 +21,10 @@ EXTRA_DIST += \
 # The manual. A page tells of several functions; a one-line page in the name of each leads there.
 dist_man_MANS = \
 	doc/man/libringline.7 \
+	doc/man/ringline-cancellation.7 \
 	doc/man/ringline-connections.7 \
+	doc/man/ringline-fibers.7 \
+	doc/man/ringline-structured-concurrency.7 \
 	doc/man/ringline_blocking.3 \
 	doc/man/ringline_broadcast_new.3 \
 	doc/man/ringline_buf_new.3 \
