@@ -6,6 +6,7 @@ noinst_PROGRAMS += \
 	examples/chat \
 	examples/checksum \
 	examples/echo \
+	examples/echo-stackless \
 	examples/fanout \
 	examples/linkwatch \
 	examples/pipeline \
@@ -36,6 +37,10 @@ examples_wallclock_LDADD = lib/libringline.la
 examples_echo_SOURCES = examples/echo.c $(examples_common)
 examples_echo_CPPFLAGS = $(PUBLIC_CPPFLAGS) -I$(srcdir)/examples
 examples_echo_LDADD = lib/libringline.la
+
+examples_echo_stackless_SOURCES = examples/echo-stackless.c $(examples_common)
+examples_echo_stackless_CPPFLAGS = $(PUBLIC_CPPFLAGS) -I$(srcdir)/examples
+examples_echo_stackless_LDADD = lib/libringline.la
 
 examples_chat_SOURCES = examples/chat.c $(examples_common)
 examples_chat_CPPFLAGS = $(PUBLIC_CPPFLAGS) -I$(srcdir)/examples

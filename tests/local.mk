@@ -226,6 +226,7 @@ conformance_programs = \
 	tests/conformance/test-select \
 	tests/conformance/test-debug \
 	tests/conformance/test-embed \
+	tests/conformance/test-handler \
 	tests/conformance/test-shared \
 	tests/conformance/test-threads \
 	tests/conformance/test-timer \
@@ -260,6 +261,8 @@ tests_conformance_test_debug_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
 tests_conformance_test_debug_LDADD = $(CONFORMANCE_LIBS)
 tests_conformance_test_embed_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
 tests_conformance_test_embed_LDADD = $(CONFORMANCE_LIBS)
+tests_conformance_test_handler_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
+tests_conformance_test_handler_LDADD = $(CONFORMANCE_LIBS)
 tests_conformance_test_threads_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
 tests_conformance_test_threads_LDADD = $(CONFORMANCE_LIBS)
 tests_conformance_test_select_LDADD = $(CONFORMANCE_LIBS)

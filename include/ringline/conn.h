@@ -136,6 +136,16 @@ int ringline_connect_begin(struct ringline_op **ret, struct ringline_conn **conn
                            const struct ringline_connect_options *options) RINGLINE_MUST_CHECK;
 
 /*
+ * From now on the connection's handler, which must be a polled one (ringline_runtime_listen()), is poll(conn, arg): how the
+ * first call, which knows the listener's arg, hands over to the next, which has what it made for this connection. Never
+ * suspends.
+ *
+ * Returns 0; -EINVAL (no such handler, or it has returned; poll is NULL), -EBADF (closed), -EPERM.
+ * Since: 0.1
+ */
+int ringline_conn_set_poll(struct ringline_conn *conn, int (*poll)(struct ringline_conn *conn, void *arg), void *arg);
+
+/*
  * Receives between 1 and len bytes into buf, waiting if there are none; bytes that arrive meanwhile go straight there.
  *
  * Returns the number of bytes; 0 at the end of the stream (or if len is 0); -ECONNRESET and what else the kernel reports,
@@ -156,6 +166,18 @@ RINGLINE_SUSPENDS ssize_t ringline_conn_recv(struct ringline_conn *conn, void *b
 RINGLINE_SUSPENDS ssize_t ringline_conn_recv_exact(struct ringline_conn *conn, void *buf, size_t len) RINGLINE_MUST_CHECK;
 
 /*
+ * As ringline_conn_recv(), but returns -EAGAIN instead of waiting; the connection goes on to receive then, and a polled handler
+ * is called when there is something. In a scope that was cut -ETIME or -ECANCELED takes the place of -EAGAIN. Not a
+ * suspending call, but for a task or a callback of the worker.
+ *
+ * Returns the number of bytes; 0 at the end of the stream (or if len is 0); -EAGAIN, -EBUSY (a task is receiving), -EINVAL,
+ * -ETIME, -ECANCELED, -ECONNRESET and what else the kernel reports, after all data, -EBADF (closed), -ETIMEDOUT, -ENOMEM,
+ * -EPERM.
+ * Since: 0.1
+ */
+ssize_t ringline_conn_recv_nowait(struct ringline_conn *conn, void *buf, size_t len) RINGLINE_MUST_CHECK;
+
+/*
  * Lends the bytes that have been received, waiting if there are none: *data points at the first, in the library's memory,
  * valid until they are consumed or, after a close, the last reference to the connection is gone. Nothing is copied.
  *
@@ -164,6 +186,12 @@ RINGLINE_SUSPENDS ssize_t ringline_conn_recv_exact(struct ringline_conn *conn, v
  * Since: 0.1
  */
 RINGLINE_SUSPENDS ssize_t ringline_conn_peek(struct ringline_conn *conn, const void **data) RINGLINE_MUST_CHECK;
+
+/*
+ * As ringline_conn_peek(), without waiting: -EAGAIN, and else as ringline_conn_recv_nowait().
+ * Since: 0.1
+ */
+ssize_t ringline_conn_peek_nowait(struct ringline_conn *conn, const void **data) RINGLINE_MUST_CHECK;
 
 /*
  * The same for all that is buffered, without a copy: fills up to n elements of iov, in order.
@@ -243,7 +271,9 @@ RINGLINE_SUSPENDS ssize_t ringline_conn_sendv(struct ringline_conn *conn, const 
                                               size_t n) RINGLINE_MUST_CHECK;
 
 /*
- * Queues a copy of the bytes, behind what was sent before, and returns at once. An error that they meet is returned by the next
+ * Queues the bytes, behind what was sent before, and returns at once. They are copied, or left where they lie if they are
+ * in a receive buffer as ringline_conn_peek() lends them; either way the caller may consume or reuse them. A polled handler
+ * that was told -EAGAIN is called when half of what may be queued has left. An error that they meet is returned by the next
  * call that sends. Not a suspending call, but for a task or a callback of the worker.
  *
  * Returns 0; -EAGAIN (as much is queued as the output limit allows; ringline_conn_wait_writable()), -ENOBUFS (the worker's

@@ -35,9 +35,10 @@ struct ringline_listen_options {
 	uint32_t uid;                     /* UINT32_MAX: as it is */
 	uint32_t gid;
 	uint32_t reserved;                /* zero */
+	int (*poll)(struct ringline_conn *conn, void *arg);   /* instead of a handler with a stack; see ringline_runtime_listen() */
 };
 
-#define RINGLINE_LISTEN_OPTIONS_INIT { sizeof(struct ringline_listen_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+#define RINGLINE_LISTEN_OPTIONS_INIT { sizeof(struct ringline_listen_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 /*
  * Listens on an address, as ringline_runtime_listen() does, with one socket on the calling worker. bound, if not NULL, points

@@ -111,6 +111,13 @@ int ringline_runtime_new(struct ringline_runtime **ret, const struct ringline_co
  * "fd:N" adopts a listening socket, "systemd:NAME" those that a service manager has passed under that name
  * (sd_listen_fds(3)); the workers share such a socket, it is made non-blocking, and the library closes it in the end.
  *
+ * With options.poll, and serve NULL, the handler has no stack: poll(conn, arg) is called in a stackless task, first when the
+ * connection was accepted. It uses calls that do not wait. When one says -EAGAIN and poll returns -EINPROGRESS, it is called
+ * again when there is something to receive, or room to send, whichever it was told to wait for; also when an operation or a
+ * task it has begun ends, when the connection has been closed under it, and when the worker's tasks are cancelled: receiving
+ * returns -ECANCELED then. Any other result ends it like the return of serve; so does -EINPROGRESS on a closed connection.
+ * While it waits for nothing but the connection it has no task, and no name. ringline_conn_set_poll() changes what is called.
+ *
  * A worker at its limit of connections hands what it accepts over to one that has room; when all are full they stop
  * accepting. Any thread, before the start and while the runtime runs.
  *

@@ -70,13 +70,13 @@ int rln_task_start(struct ringline_task **ret, const struct rln_task_start *how)
 	struct rln_exec *x = rln_exec_current;
 	struct ringline_task *t;
 
-	if (how->scope->reason)
+	if (how->scope->reason && !how->independent)
 		return how->scope->reason;
 	t = rln_slab_alloc(&x->tasks);
 	if (!t)
 		return x->tasks.max && x->tasks.live >= x->tasks.max ? -EAGAIN : -ENOMEM;
 	task_init(x, t, how);
-	if ((x->current && rln_locals_inherit(t, x->current) < 0) ||
+	if ((x->current && !how->independent && rln_locals_inherit(t, x->current) < 0) ||
 	    (!how->stackless && rln_fiber_new(&t->fiber, x->stacks, task_main, t) < 0)) {
 		rln_locals_end(t);
 		rln_scope_fini(&t->base);

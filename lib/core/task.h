@@ -75,6 +75,7 @@ struct rln_task_start {
 	const char *name;                 /* NULL: the starter's */
 	uint8_t class;                    /* RINGLINE_TASK_*; 0: the starter's */
 	bool stackless;
+	bool independent;                 /* of whoever runs just now, of whom it inherits nothing; in a scope that is cut it starts too */
 };
 
 /* Starts a task; *ret (if not NULL) receives it with a reference for the handle. 0, -ENOMEM, -EAGAIN, or the scope's reason. */

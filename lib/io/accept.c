@@ -133,6 +133,8 @@ int ringline_listener_open(struct ringline_listener **ret, char *bound, const ch
 	if (!x)
 		return rln_not_here();
 	r = ret ? rln_listen_read_options(&o, options) : -EINVAL;
+	if (r == 0 && o.poll)
+		r = -EINVAL;      /* it is taken from, it serves nobody */
 	if (r < 0)
 		return r;
 	l = rln_slab_alloc(&x->io->takers);

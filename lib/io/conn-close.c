@@ -29,7 +29,6 @@ static void closed(struct rln_op *op, const struct rln_completion *done)
 	(void)done;               /* the descriptor is gone whatever close(2) says */
 	c->state = RLN_CONN_CLOSED;
 	c->fd = -1;
-	rln_list_del(&c->link);
 	io->nopen--;
 	rln_stat_add(&io->stats.open, UINT64_MAX);
 	rln_stat_add(&io->stats.closed, 1);
@@ -41,8 +40,6 @@ static void closed(struct rln_op *op, const struct rln_completion *done)
 
 static void submit_close(struct ringline_conn *c)
 {
-	rln_timer_cancel(c->io->exec, &c->linger);
-	rln_conn_send_end(c);
 	rln_conn_extra_end(c);
 	c->send.opcode = RLN_OP_CLOSE;
 	c->send.complete = closed;
@@ -74,7 +71,7 @@ void rln_conn_progress(struct ringline_conn *c)
 		rln_conn_send_start(c);
 		return;
 	}
-	rln_source_fire_all(&c->writable, 0);
+	rln_conn_tell_writable(c);
 	if (c->shut_wanted && !c->shut_done)
 		shut_down(c);
 	if (c->state == RLN_CONN_CLOSING && !c->nzero_copy)
@@ -86,7 +83,8 @@ static bool may_linger(struct ringline_conn *c)
 {
 	if (rln_list_empty(&c->output) && !c->nzero_copy)
 		return true;
-	return rln_timer_arm(c->io->exec, &c->linger,
+	return rln_conn_extra(c) &&
+	       rln_timer_arm(c->io->exec, &c->extra->linger,
 	                     rln_time_add(rln_clock_now(c->io->exec->clock), rln_conn_close_timeout(c))) == 0;
 }
 
@@ -99,8 +97,9 @@ void rln_conn_close(struct ringline_conn *c)
 		return;
 	}
 	c->state = RLN_CONN_CLOSING;
-	rln_source_fire_all(&c->writable, 0);
+	rln_conn_tell_writable(c);
 	rln_conn_recv_end(c);
+	rln_handler_wake(c);
 	rln_conn_progress(c);
 }
 
@@ -120,6 +119,7 @@ void rln_conn_abort(struct ringline_conn *c)
 	c->state = RLN_CONN_FINISHING;
 	rln_conn_recv_end(c);
 	rln_conn_send_fail(c, rln_conn_gone(c));
+	rln_handler_wake(c);
 	finish(c);
 }
 

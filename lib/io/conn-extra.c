@@ -97,6 +97,11 @@ uint64_t rln_conn_close_timeout(const struct ringline_conn *c)
 	return own ? own : c->io->config.close_timeout;
 }
 
+static void linger_over(struct rln_timer *t)
+{
+	rln_conn_abort(rln_container_of(t, struct rln_conn_extra, linger)->conn);
+}
+
 /* Life */
 
 struct rln_conn_extra *rln_conn_extra(struct ringline_conn *c)
@@ -107,6 +112,7 @@ struct rln_conn_extra *rln_conn_extra(struct ringline_conn *c)
 	if (!c->extra)
 		return NULL;
 	c->extra->conn = c;
+	rln_timer_init(&c->extra->linger, linger_over);
 	rln_timer_init(&c->extra->idle, idle_over);
 	return c->extra;
 }
@@ -115,7 +121,10 @@ void rln_conn_extra_end(struct ringline_conn *c)
 {
 	if (!c->extra)
 		return;
+	rln_timer_cancel(c->io->exec, &c->extra->linger);
 	rln_timer_cancel(c->io->exec, &c->extra->idle);
+	rln_mem_free(c->extra->batch);
+	c->extra->batch = NULL;
 	rln_crowd_leave(c->extra->crowd, c->extra->place);
 	c->extra->crowd = NULL;
 	rln_conn_fds_free(c);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What only some connections have: limits and timeouts of their own, received descriptors, a place in a listener's count.
+ * What only some connections have: limits and timeouts of their own, received descriptors, a place in a listener's count,
+ * the scratch of vectored sends, a close that takes time.
  *
  * Allocated when the first of it is set, so that a connection that uses none of it pays a pointer.
  *
@@ -16,6 +17,8 @@
 
 struct rln_crowd;
 struct rln_crowd_place;
+struct rln_send_batch;
+struct rln_zero_copy;
 
 enum rln_conn_limit {
 	RLN_LIMIT_READ,
@@ -30,9 +33,12 @@ struct rln_conn_extra {
 	uint64_t timeout[RLN_LIMITS];     /* nanoseconds; 0: none, or the configured one */
 	size_t input_limit;               /* 0: the configured one */
 	size_t output_limit;
+	struct rln_timer linger;          /* how long a graceful close may take */
 	struct rln_timer idle;
 	uint64_t moved;                   /* when bytes last did */
 	int unsent;                       /* bytes the kernel had to send when the idle timer last looked */
+	struct rln_send_batch *batch;     /* scratch of a vectored send (conn-send.c); NULL while not needed */
+	struct rln_zero_copy *zero_copy;  /* the send under way, while the connection says so */
 	struct rln_fds *fds;              /* received descriptors (conn-fds.c); NULL: not wanted */
 	struct rln_crowd *crowd;          /* where the connection counts (crowd.h); NULL: nowhere */
 	struct rln_crowd_place *place;

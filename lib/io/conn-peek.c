@@ -37,6 +37,15 @@ static int wait_for_some(struct ringline_conn *c, struct ringline_task *t)
 	return error;
 }
 
+static ssize_t lend_head(struct ringline_conn *c, const void **data)
+{
+	struct rln_segment *s = rln_conn_head(c);
+
+	rln_segment_lend(s);
+	*data = s->data;
+	return (ssize_t)s->len;
+}
+
 ssize_t ringline_conn_peek(struct ringline_conn *conn, const void **data)
 {
 	struct ringline_task *t;
@@ -47,11 +56,20 @@ ssize_t ringline_conn_peek(struct ringline_conn *conn, const void **data)
 	if (!data)
 		return -EINVAL;
 	error = wait_for_some(conn, t);
-	if (error < 0 || !conn->buffered)
+	return error < 0 || !conn->buffered ? error : lend_head(conn, data);
+}
+
+ssize_t ringline_conn_peek_nowait(struct ringline_conn *conn, const void **data)
+{
+	int error = rln_conn_check(conn, __func__);
+
+	if (error < 0)
 		return error;
-	rln_segment_lend(rln_conn_head(conn));
-	*data = rln_conn_head(conn)->data;
-	return (ssize_t)rln_conn_head(conn)->len;
+	if (!data)
+		return -EINVAL;
+	if (rln_conn_read_busy(conn))
+		return -EBUSY;
+	return conn->buffered ? lend_head(conn, data) : rln_conn_nothing_yet(conn);
 }
 
 ssize_t ringline_conn_peekv(struct ringline_conn *conn, struct iovec *iov, size_t n)
@@ -290,9 +308,7 @@ ssize_t ringline_conn_peek_at_least(struct ringline_conn *conn, size_t n, const 
 		error = receive_behind(conn, n - rln_conn_head(conn)->len, t);
 	if (error < 0 || !conn->buffered || rln_conn_head(conn)->len < n)
 		return short_of(conn, error);
-	rln_segment_lend(rln_conn_head(conn));
-	*data = rln_conn_head(conn)->data;
-	return (ssize_t)rln_conn_head(conn)->len;
+	return lend_head(conn, data);
 }
 
 /* The length of what ends with the delimiter, searched for behind the first *from* bytes; 0: it is not there. */
@@ -348,10 +364,8 @@ ssize_t ringline_conn_peek_until(struct ringline_conn *conn, const void *delimit
 	if (error < 0 || !conn->buffered)
 		return error;
 	end = search(conn, delimiter, n, max, t);
-	if (end > 0) {
-		rln_segment_lend(rln_conn_head(conn));
-		*data = rln_conn_head(conn)->data;
-	}
+	if (end > 0)
+		lend_head(conn, data);
 	return end;
 }
 

@@ -104,19 +104,16 @@ int ringline_conn_tcp_info(const struct ringline_conn *conn, struct ringline_tcp
 int ringline_conn_each(int (*fn)(struct ringline_conn *conn, void *arg), void *arg)
 {
 	struct rln_exec *x = rln_exec_get(__func__);
-	struct rln_list *it;
-	struct rln_list *tmp;
+	struct ringline_conn *c;
+	uint32_t i = 0;
 	int r = 0;
 
 	if (!fn)
 		return -EINVAL;
 	if (!x)
 		return rln_not_here();
-	rln_list_for_each_safe (it, tmp, &x->io->open) {
-		struct ringline_conn *c = rln_list_entry(it, struct ringline_conn, link);
-
-		if (r == 0 && c->state == RLN_CONN_OPEN)
+	while (r == 0 && (c = rln_conn_next(x->io, &i)))
+		if (c->state == RLN_CONN_OPEN)
 			r = fn(c, arg);
-	}
 	return r;
 }

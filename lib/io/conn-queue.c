@@ -17,6 +17,7 @@
 #include "io/buf.h"
 #include "io/conn-extra.h"
 #include "io/conn-send.h"
+#include "io/handler.h"
 
 #define BLOCK_MIN 2048u
 
@@ -36,23 +37,27 @@ static void borrowed_release(struct rln_buf *buf)
 }
 
 /* 0 if the connection takes something to queue. */
-static int may_queue(const struct ringline_conn *c, const char *call)
+static int may_queue(struct ringline_conn *c, const char *call)
 {
 	int r = rln_conn_check(c, call);
 
 	if (r == 0)
 		r = rln_conn_may_send(c);
-	if (r == 0 && c->queued >= rln_conn_output_limit(c))
+	if (r == 0 && c->queued >= rln_conn_output_limit(c)) {
+		rln_handler_want_output(c);
 		r = -EAGAIN;
+	}
 	return r;
 }
 
-static int queue_copy(struct ringline_conn *c, const void *data, size_t len)
+static int queue_bytes(struct ringline_conn *c, const void *data, size_t len)
 {
 	size_t size = rln_max(len, (size_t)BLOCK_MIN);
-	struct rln_buf *block;
+	struct rln_buf *block = rln_conn_holder(c, data, len);
 	int r;
 
+	if (block && rln_conn_queue(c, block, data, len, 0, false) == 0)
+		return 0;
 	if (rln_conn_extend(c, data, len))
 		return 0;
 	if (rln_blocks_full(c->io))
@@ -74,7 +79,7 @@ int ringline_conn_send_nowait(struct ringline_conn *conn, const void *data, size
 		return r;
 	if ((!data && len) || len > SSIZE_MAX)
 		return -EINVAL;
-	return len ? queue_copy(conn, data, len) : 0;
+	return len ? queue_bytes(conn, data, len) : 0;
 }
 
 int ringline_conn_send_buf(struct ringline_conn *conn, struct ringline_buf *buf)

@@ -28,6 +28,7 @@
 #include "io/conn-extra.h"
 #include "io/conn-fds.h"
 #include "io/conn-recv.h"
+#include "io/handler.h"
 #include "io/transport.h"
 
 /* From this want on the kernel writes to the reader's memory itself: below, a copy is cheaper than leaving the multishot. */
@@ -249,7 +250,7 @@ static void serve_reader(struct ringline_conn *c)
 	bool over = c->eof || c->recv_error;
 
 	if (c->buffered || over)
-		rln_source_fire_all(&c->readable, 0);
+		rln_conn_tell_readable(c);
 	if (r && (satisfied(c, r) || over))
 		rln_wait_fire(&r->wait, 0);
 	else if (r || rln_source_waited_on(&c->readable))
@@ -282,7 +283,7 @@ void rln_conn_recv_complete(struct rln_op *op, const struct rln_completion *done
 		note_end(c, done->res);
 	}
 	if (rln_unlikely(c->recv_by_hand)) {
-		rln_source_fire_all(&c->readable, 0);
+		rln_conn_tell_readable(c);
 	} else if (c->state != RLN_CONN_OPEN) {
 		if (terminal)
 			release_reader(c);
@@ -308,7 +309,7 @@ void rln_conn_recv_end(struct ringline_conn *c)
 			rln_segment_free(c, s);
 	}
 	c->buffered = 0;
-	rln_source_fire_all(&c->readable, 0);
+	rln_conn_tell_readable(c);
 	if (!(rln_op_inflight(&c->recv) && c->recv.opcode == RLN_OP_RECV))
 		release_reader(c);
 	c->transport->cancel(c, &c->recv);
@@ -375,6 +376,19 @@ int rln_conn_receive_in_turn(struct ringline_conn *c, struct rln_reader *r, stru
 	return satisfied(c, r) ? 0 : why_short(c, cut);
 }
 
+ssize_t rln_conn_nothing_yet(struct ringline_conn *c)
+{
+	const struct ringline_task *t = rln_task_current();
+
+	if (c->recv_error || c->eof)
+		return c->recv_error;
+	if (t && t->scope->reason)
+		return t->scope->reason;
+	rln_conn_recv_arm(c);
+	rln_handler_want_input(c);
+	return -EAGAIN;
+}
+
 static ssize_t recv_min(struct ringline_conn *c, void *buf, size_t len, size_t min, const char *call)
 {
 	struct rln_reader r = { .buf = buf, .want = len, .min = min };
@@ -403,4 +417,21 @@ ssize_t ringline_conn_recv(struct ringline_conn *conn, void *buf, size_t len)
 ssize_t ringline_conn_recv_exact(struct ringline_conn *conn, void *buf, size_t len)
 {
 	return recv_min(conn, buf, len, len, __func__);
+}
+
+ssize_t ringline_conn_recv_nowait(struct ringline_conn *conn, void *buf, size_t len)
+{
+	struct rln_reader r = { .buf = buf, .want = len, .min = 1 };
+	int error = rln_conn_check(conn, __func__);
+
+	if (error < 0)
+		return error;
+	if (!buf && len)
+		return -EINVAL;
+	if (rln_conn_read_busy(conn))
+		return -EBUSY;
+	if (len && !conn->buffered)
+		return rln_conn_nothing_yet(conn);
+	drain(conn, &r);
+	return (ssize_t)r.got;
 }

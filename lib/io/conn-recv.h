@@ -24,6 +24,9 @@ int rln_conn_receive(struct ringline_conn *c, struct rln_reader *r, struct ringl
 /* The same for whoever has the turn to receive. */
 int rln_conn_receive_in_turn(struct ringline_conn *c, struct rln_reader *r, struct ringline_task *t) rln_must_check;
 
+/* What a call returns that does not wait and found nothing: 0 at the end; the error; the cut of its scope; -EAGAIN. */
+ssize_t rln_conn_nothing_yet(struct ringline_conn *c);
+
 /* Does a task receive already? */
 static inline bool rln_conn_read_busy(const struct ringline_conn *c)
 {

@@ -169,9 +169,11 @@ static void send_complete(struct rln_op *op, const struct rln_completion *done);
 
 bool rln_conn_reserve_batch(struct ringline_conn *c)
 {
-	if (!c->batch)
-		c->batch = rln_mem_alloc(sizeof(*c->batch));
-	return c->batch;
+	if (!rln_conn_extra(c))
+		return false;
+	if (!c->extra->batch)
+		c->extra->batch = rln_mem_alloc(sizeof(*c->extra->batch));
+	return c->extra->batch;
 }
 
 /* True if the operation is in flight afterwards. */
@@ -182,7 +184,7 @@ static bool submit(struct ringline_conn *c, uint8_t flags)
 	if (single_piece(c) || !rln_conn_reserve_batch(c))   /* without memory for a batch it goes out piece by piece */
 		send_one_piece(&c->send, head(c));
 	else
-		gather(c, c->batch);
+		gather(c, c->extra->batch);
 	return c->transport->submit(c, &c->send);
 }
 
@@ -269,19 +271,13 @@ void rln_conn_send_fail(struct ringline_conn *c, int error)
 	struct rln_list *tmp;
 
 	c->send_error = error;
-	rln_source_fire_all(&c->writable, 0);
+	rln_conn_tell_writable(c);
 	rln_list_for_each_safe (it, tmp, &c->output) {
 		struct rln_send *s = rln_list_entry(it, struct rln_send, link);
 
 		if (!s->in_kernel)
 			finish(c, s, error);
 	}
-}
-
-void rln_conn_send_end(struct ringline_conn *c)
-{
-	rln_mem_free(c->batch);
-	c->batch = NULL;
 }
 
 static void send_ended(struct ringline_conn *c, int64_t res)
@@ -294,7 +290,7 @@ static void send_ended(struct ringline_conn *c, int64_t res)
 	else if (c->send_error)
 		rln_conn_send_fail(c, c->send_error);
 	else if (!rln_list_empty(&c->output) && c->queued <= rln_conn_output_limit(c) / 2)
-		rln_source_fire_all(&c->writable, 0);   /* of an empty queue rln_conn_progress() tells */
+		rln_conn_tell_writable(c);   /* of an empty queue rln_conn_progress() tells */
 	rln_conn_progress(c);
 }
 
@@ -311,8 +307,8 @@ static void zero_copy_complete(struct rln_op *op, const struct rln_completion *d
 	struct rln_zero_copy *z = rln_container_of(op, struct rln_zero_copy, op);
 	struct ringline_conn *c = z->conn;
 
-	if (c->zero_copy == z) {
-		c->zero_copy = NULL;
+	if (c->zero_copying && c->extra->zero_copy == z) {
+		c->zero_copying = false;
 		send_ended(c, done->res);
 	}
 	if (done->flags & RLN_C_MORE)
@@ -329,7 +325,7 @@ static void zero_copy_complete(struct rln_op *op, const struct rln_completion *d
 /* False: there is no memory for it, or there are too many, and it is copied like any other. */
 static bool submit_zero_copy(struct ringline_conn *c)
 {
-	struct rln_zero_copy *z = c->nzero_copy < UINT16_MAX ? rln_slab_alloc(&c->io->zero_copies) : NULL;
+	struct rln_zero_copy *z = c->nzero_copy < UINT16_MAX && rln_conn_extra(c) ? rln_slab_alloc(&c->io->zero_copies) : NULL;
 
 	if (!z)
 		return false;
@@ -338,7 +334,8 @@ static bool submit_zero_copy(struct ringline_conn *c)
 	z->buf = rln_buf_ref(queued(head(c))->buf);
 	send_one_piece(&z->op, head(c));
 	z->op.flags = RLN_OPF_ZERO_COPY;
-	c->zero_copy = z;
+	c->zero_copying = true;
+	c->extra->zero_copy = z;
 	c->io->nzero_copy++;
 	c->nzero_copy++;
 	rln_conn_enter(c);
@@ -349,8 +346,8 @@ static bool submit_zero_copy(struct ringline_conn *c)
 void rln_conn_send_cancel(struct ringline_conn *c)
 {
 	c->transport->cancel(c, &c->send);
-	if (c->zero_copy)
-		c->transport->cancel(c, &c->zero_copy->op);
+	if (c->zero_copying)
+		c->transport->cancel(c, &c->extra->zero_copy->op);
 }
 
 /* The calls */
@@ -398,12 +395,7 @@ ssize_t rln_conn_send_item(struct ringline_conn *c, struct rln_send *s, struct r
 	return cut ? cut : (ssize_t)s->wait.result;
 }
 
-/*
- * The receive buffer that the bytes lie in, if they can be sent without the caller: nothing is queued before them. Not on
- * unix sockets, whose receive is armed anew for each message (conn-recv.c): a caller that did not wait would arm it
- * together with the send, too early for the answer, and each message would be polled for. That costs more than the wait.
- */
-static struct rln_buf *holder(const struct ringline_conn *c, const void *data, size_t len)
+struct rln_buf *rln_conn_holder(const struct ringline_conn *c, const void *data, size_t len)
 {
 	struct rln_backend *b = c->io->exec->backend;
 
@@ -481,7 +473,7 @@ static ssize_t send_pieces(struct ringline_conn *c, const struct iovec *iov, siz
 		return r;
 	rln_send_init(&s, iov, n, (size_t)total);
 	skip_empty(&s);
-	buf = s.niov == 1 ? holder(c, s.iov->iov_base, s.iov->iov_len) : NULL;
+	buf = s.niov == 1 ? rln_conn_holder(c, s.iov->iov_base, s.iov->iov_len) : NULL;
 	if (buf && rln_conn_queue(c, buf, s.iov->iov_base, s.iov->iov_len, 0, false) == 0)
 		return total;
 	rln_conn_enter(c);

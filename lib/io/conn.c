@@ -11,11 +11,6 @@
 #include "io/transport.h"
 #include "ringline/scope.h"
 
-static void linger_over(struct rln_timer *t)
-{
-	rln_conn_abort(rln_container_of(t, struct ringline_conn, linger));
-}
-
 struct ringline_conn *rln_conn_new(struct rln_io *io, int fd, int family, enum rln_conn_state state)
 {
 	struct ringline_conn *c = rln_slab_alloc(&io->conns);
@@ -33,14 +28,22 @@ struct ringline_conn *rln_conn_new(struct rln_io *io, int fd, int family, enum r
 	rln_source_init(&c->reader);
 	rln_source_init(&c->readable);
 	rln_source_init(&c->writable);
-	rln_timer_init(&c->linger, linger_over);
 	rln_op_init(&c->recv, rln_conn_recv_complete);
 	rln_op_init(&c->send, NULL);
-	rln_list_init(&c->link);
-	rln_list_add_tail(&io->open, &c->link);
 	io->nopen++;
 	rln_stat_add(&io->stats.open, 1);
 	return c;
+}
+
+struct ringline_conn *rln_conn_next(struct rln_io *io, uint32_t *index)
+{
+	while (*index < io->conns.fresh) {
+		struct ringline_conn *c = rln_slab_at(&io->conns, (*index)++);
+
+		if (rln_slot_live(&c->slot) && c->state != RLN_CONN_CLOSED)
+			return c;
+	}
+	return NULL;
 }
 
 void rln_conn_describe(const void *conn, char *text, size_t size)
@@ -134,6 +137,19 @@ int ringline_conn_keep(struct ringline_conn *conn)
 	conn->kept = true;
 	conn->lent = false;
 	conn->refs++;
+	return 0;
+}
+
+int ringline_conn_set_poll(struct ringline_conn *conn, int (*poll)(struct ringline_conn *conn, void *arg), void *arg)
+{
+	int r = rln_conn_check(conn, __func__);
+
+	if (r < 0)
+		return r;
+	if (!conn->polled || !poll)
+		return -EINVAL;
+	conn->poll = poll;
+	conn->handler_arg = arg;
 	return 0;
 }
 

@@ -17,6 +17,7 @@
  *   turn (conn-turn.c)      a task moves bytes past the queues: sendfile, splice
  *   extra (conn-extra.c)    limits and timeouts of single connections
  *   select (conn-select.c)  readable and writable as cases of ringline_select()
+ *   handler (handler.c)     the task of an accepted connection, or the function that is called at each event
  *   end (conn-close.c)      rln_conn_progress() decides after every completion what comes next
  *
  * References: `refs` counts the user's, `calls` those of calls under way and of the handler's task. While it is `handled`
@@ -38,9 +39,7 @@
 
 struct rln_conn_extra;
 struct rln_connecting;
-struct rln_send_batch;
 struct rln_transport;
-struct rln_zero_copy;
 
 enum rln_conn_state {
 	RLN_CONN_CONNECTING,
@@ -64,7 +63,6 @@ struct rln_segment {
 
 struct ringline_conn {
 	struct rln_slot slot;
-	struct rln_list link;             /* rln_io.open */
 	struct rln_io *io;
 	const struct rln_transport *transport;
 	int fd;
@@ -72,6 +70,8 @@ struct ringline_conn {
 	uint32_t calls;
 	uint16_t family;                  /* AF_INET, AF_INET6, AF_UNIX */
 	uint16_t nzero_copy;              /* zero-copy sends whose bytes the kernel still uses */
+	int16_t recv_error;               /* what ended the receiving, 0 or -errno */
+	int16_t send_error;
 	uint8_t state;                    /* enum rln_conn_state */
 	bool handled : 1;                 /* the handler has not returned */
 	bool lent : 1;                    /* the handler has neither kept nor closed it */
@@ -87,8 +87,11 @@ struct ringline_conn {
 	bool send_turn : 1;               /* a task writes to it by itself */
 	bool adopted : 1;                 /* its flags are somebody else's too */
 	bool nonblocking : 1;             /* known to be so */
-	int recv_error;                   /* what ended the receiving, 0 or -errno */
-	int send_error;
+	bool zero_copying : 1;            /* the send under way is extra->zero_copy */
+	bool polled : 1;                  /* the handler is a function that is called at events (handler.h) */
+	bool poll_input : 1;              /* it has asked to be called when there is something to receive */
+	bool poll_output : 1;             /* when something can be queued */
+	bool poll_missed : 1;             /* it could not be called for want of memory */
 
 	struct rln_list input;            /* rln_segment.link */
 	size_t buffered;                  /* bytes in input */
@@ -98,22 +101,24 @@ struct ringline_conn {
 	struct rln_list output;           /* rln_send.link */
 	size_t queued;                    /* bytes in output that have not left */
 	struct rln_source writable;       /* tasks that wait until output is empty, or shorter */
-	struct rln_send_batch *batch;     /* scratch of a vectored send; NULL while not needed */
 
-	struct rln_zero_copy *zero_copy;  /* the send under way, if it is one of these */
 	struct rln_conn_extra *extra;     /* what only some connections have; NULL: nothing */
 	uint64_t bytes_received;
 	uint64_t bytes_sent;
-	struct rln_timer linger;          /* how long a graceful close may take */
 
-	void (*serve)(struct ringline_conn *conn, void *arg);   /* the handler of an accepted connection */
-	void *serve_arg;
-	const struct ringline_task *handler;
-	struct rln_connecting *attempt;   /* while connecting (connect.c) */
+	union {
+		struct rln_connecting *attempt;                         /* while connecting (connect.c) */
+		void (*serve)(struct ringline_conn *conn, void *arg);   /* the handler of an accepted connection */
+		int (*poll)(struct ringline_conn *conn, void *arg);     /* the same, if it is polled */
+	};
+	void *handler_arg;
+	struct ringline_task *handler;    /* in which it runs; NULL: it does not just now */
 
 	struct rln_op recv;
 	struct rln_op send;               /* also connect and close: never at the same time */
 };
+
+_Static_assert(sizeof(void *) != 8 || sizeof(struct ringline_conn) <= 320, "an idle connection is five cache lines");
 
 /* A new connection in state *state* that owns *fd*, with no reference. NULL: no memory. */
 struct ringline_conn *rln_conn_new(struct rln_io *io, int fd, int family, enum rln_conn_state state) rln_must_check;
@@ -154,6 +159,9 @@ static inline int rln_conn_check_park(const struct ringline_conn *c, struct ring
 	return 0;
 }
 
+/* Has the handler called that is called at events; handler.h. */
+void rln_handler_wake(struct ringline_conn *c);
+
 /* For the time of a call that parks. */
 void rln_conn_enter(struct ringline_conn *c);
 void rln_conn_leave(struct ringline_conn *c);
@@ -184,10 +192,28 @@ void rln_conn_send_start(struct ringline_conn *c);
 
 /* Fails all that is queued and not in flight. */
 void rln_conn_send_fail(struct ringline_conn *c, int error);
-void rln_conn_send_end(struct ringline_conn *c);
 
 /* Enters the kinds of ringline_select() that are connections. */
 void rln_conn_select_init(struct rln_io *io);
+
+/* There is something to receive, or never will be. */
+static inline void rln_conn_tell_readable(struct ringline_conn *c)
+{
+	rln_source_fire_all(&c->readable, 0);
+	if (rln_unlikely(c->poll_input))
+		rln_handler_wake(c);
+}
+
+/* Something can be queued, or never will be. */
+static inline void rln_conn_tell_writable(struct ringline_conn *c)
+{
+	rln_source_fire_all(&c->writable, 0);
+	if (rln_unlikely(c->poll_output))
+		rln_handler_wake(c);
+}
+
+/* The next connection that holds a descriptor, in the order of their slots, from the one at *index* on; NULL if none does. */
+struct ringline_conn *rln_conn_next(struct rln_io *io, uint32_t *index);
 
 /* What comes next, after any event: send, shut down, close. */
 void rln_conn_progress(struct ringline_conn *c);

@@ -6,6 +6,7 @@
 #include "io/buf.h"
 #include "io/conn.h"
 #include "io/fd.h"
+#include "io/handler.h"
 #include "io/io.h"
 #include "io/listener.h"
 #include "io/pipes.h"
@@ -18,7 +19,7 @@ void rln_io_init(struct rln_io *io, struct rln_exec *x, const struct rln_io_conf
 	rln_slab_init(&io->segments, sizeof(struct rln_segment), 64, 0);
 	rln_slab_init(&io->queued_sends, rln_conn_queued_send_size, 64, 0);
 	rln_slab_init(&io->zero_copies, rln_conn_zero_copy_size, 64, 0);
-	rln_list_init(&io->open);
+	rln_handlers_init(io);
 	rln_list_init(&io->listeners);
 	rln_list_init(&io->held);
 	rln_bufs_init(io);
@@ -52,6 +53,7 @@ void rln_io_fini(struct rln_io *io)
 	leaked = rln_slab_fini(&io->conns);
 	if (leaked)
 		rln_log(RLN_LOG_WARNING, "%u connection handles were never dropped", leaked);
+	rln_handlers_fini(io);
 	rln_pipes_fini(io);
 	leaked = rln_bufs_fini(io);
 	if (leaked)
@@ -67,7 +69,7 @@ void rln_io_fini(struct rln_io *io)
 
 bool rln_io_idle(const struct rln_io *io)
 {
-	return rln_list_empty(&io->open) && rln_list_empty(&io->listeners) && !io->nzero_copy;
+	return !io->nopen && !io->nmissed && rln_list_empty(&io->listeners) && !io->nzero_copy;
 }
 
 static void each_listener(struct rln_io *io, void (*fn)(struct rln_listener *l))
@@ -81,11 +83,11 @@ static void each_listener(struct rln_io *io, void (*fn)(struct rln_listener *l))
 
 static void each_conn(struct rln_io *io, void (*fn)(struct ringline_conn *c))
 {
-	struct rln_list *it;
-	struct rln_list *tmp;
+	struct ringline_conn *c;
+	uint32_t i = 0;
 
-	rln_list_for_each_safe (it, tmp, &io->open)
-		fn(rln_list_entry(it, struct ringline_conn, link));
+	while ((c = rln_conn_next(io, &i)))
+		fn(c);
 }
 
 static void resume_paused(struct rln_listener *l)
@@ -124,6 +126,11 @@ void rln_io_close_all(struct rln_io *io)
 	rln_timers_end_all(io);
 	each_listener(io, rln_listener_close);
 	each_conn(io, rln_conn_close);
+}
+
+void rln_io_cut_handlers(struct rln_io *io)
+{
+	each_conn(io, rln_handler_cut);
 }
 
 void rln_io_abort_all(struct rln_io *io)

@@ -70,7 +70,6 @@ struct rln_io {
 	struct rln_slab zero_copies;      /* struct rln_zero_copy */
 	uint32_t nzero_copy;              /* of these, how many the kernel has */
 	struct rln_slab bufs;             /* struct ringline_buf */
-	struct rln_list open;             /* ringline_conn.link: connections that hold a descriptor */
 	struct rln_list listeners;        /* rln_listener.link */
 	struct rln_list held;             /* rln_segment.held: unread bytes in the backend's buffers */
 	struct rln_slab takers;           /* struct ringline_listener */
@@ -83,7 +82,9 @@ struct rln_io {
 	struct rln_list pipes;            /* rln_pipe.link: empty ones, for the next that needs one */
 	uint32_t npipes;
 	int probe_fd;                     /* an epoll descriptor that tells what can be polled; -1: not needed yet */
-	uint32_t nopen;
+	uint32_t nopen;                   /* connections that hold a descriptor */
+	struct rln_timer handlers;        /* calls those there was no memory for */
+	uint32_t nmissed;                 /* how many these are */
 	struct rln_io_config config;
 	struct rln_io_stats stats;
 };
@@ -99,6 +100,7 @@ void rln_io_fini(struct rln_io *io);
 bool rln_io_idle(const struct rln_io *io);
 void rln_io_start_accepting(struct rln_io *io);
 void rln_io_stop_accepting(struct rln_io *io);
+void rln_io_cut_handlers(struct rln_io *io);
 void rln_io_close_all(struct rln_io *io);
 void rln_io_abort_all(struct rln_io *io);
 

@@ -15,6 +15,7 @@
 #include "io/accept.h"
 #include "io/conn-extra.h"
 #include "io/crowd.h"
+#include "io/handler.h"
 #include "io/listener.h"
 
 #define BACKOFF_MIN  (10 * RLN_NSEC_PER_MSEC)
@@ -23,29 +24,6 @@
 #define BUDGET       64u
 
 /* Starting connections */
-
-/* The handler has returned: the connection is closed unless it was kept. */
-static void handler_done(struct ringline_conn *c)
-{
-	c->handler = NULL;
-	c->handled = false;
-	c->lent = false;
-	if (c->state == RLN_CONN_OPEN && (!c->kept || !c->refs))
-		rln_conn_close(c);
-}
-
-/* Tasks that the handler started may still name the connection, so its memory may go when they have ended. */
-static int conn_main(void *arg)
-{
-	struct ringline_conn *c = arg;
-
-	c->handler = rln_task_current();
-	c->serve(c, c->serve_arg);
-	handler_done(c);
-	rln_scope_close_all(rln_task_current(), 0);
-	rln_conn_leave(c);
-	return 0;
-}
 
 static void refuse(struct rln_io *io, int fd)
 {
@@ -85,18 +63,11 @@ static struct ringline_conn *new_conn(struct rln_io *io, const struct rln_listen
 void rln_listener_serve(struct rln_io *io, const struct rln_listener_how *how, int fd)
 {
 	struct ringline_conn *c = new_conn(io, how, fd);
-	struct rln_task_start start = { .fn = conn_main, .arg = c, .scope = &io->exec->root, .name = "conn" };
 
 	if (!c)
 		return;
-	c->serve = how->serve;
-	c->serve_arg = how->arg;
-	if (rln_task_start(NULL, &start) == 0) {
-		c->handled = true;
-		c->lent = true;
-		rln_conn_enter(c);
+	if (rln_handler_start(c, how) == 0)
 		return;
-	}
 	rln_stat_add(&io->stats.refused, 1);
 	rln_conn_abort(c);
 }
@@ -311,8 +282,11 @@ struct ringline_conn *rln_listener_take(struct rln_listener *l)
 
 int rln_listener_open(struct rln_io *io, int fd, const struct rln_listener_how *how)
 {
-	struct rln_listener *l = rln_mem_alloc_aligned(sizeof(*l), 64);
+	struct rln_listener *l;
 
+	if (how->poll && rln_handlers_reserve(io) < 0)
+		return -ENOMEM;
+	l = rln_mem_alloc_aligned(sizeof(*l), 64);
 	if (!l)
 		return -ENOMEM;
 	if (rln_ring_init(&l->waiting, WAITING_MAX, sizeof(int)) < 0) {

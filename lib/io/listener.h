@@ -37,10 +37,11 @@ enum rln_listener_state {
 	RLN_LISTENER_CLOSING,
 };
 
-/* What becomes of the connections: serve(conn, arg) in a task each, or the taker's tasks take them. */
+/* What becomes of the connections: serve(conn, arg) in a task each, poll(conn, arg) at events, or the taker's tasks take them. */
 struct rln_listener_how {
 	int family;
 	void (*serve)(struct ringline_conn *conn, void *arg);
+	int (*poll)(struct ringline_conn *conn, void *arg);
 	void *arg;
 	struct ringline_listener *taker;
 	struct rln_crowd *crowd;          /* counts them; NULL: nobody does */

@@ -39,6 +39,8 @@ io_sources = \
 	lib/io/fd.c \
 	lib/io/fd.h \
 	lib/io/forward.c \
+	lib/io/handler.c \
+	lib/io/handler.h \
 	lib/io/inherit.c \
 	lib/io/inherit.h \
 	lib/io/io.c \

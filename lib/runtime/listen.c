@@ -218,8 +218,8 @@ struct order {
 
 static struct rln_listener_how how_of(struct rln_listen *l)
 {
-	return (struct rln_listener_how){ .family = rln_addr_family(&l->addr), .serve = l->serve, .arg = l->arg,
-		.crowd = l->crowd, .budget = l->options.accept_budget, .origin = l };
+	return (struct rln_listener_how){ .family = rln_addr_family(&l->addr), .serve = l->serve,
+		.poll = l->options.poll, .arg = l->arg, .crowd = l->crowd, .budget = l->options.accept_budget, .origin = l };
 }
 
 /* The descriptor is the worker's once its listener has it. */
@@ -456,11 +456,13 @@ int ringline_runtime_listen(struct ringline_runtime *rt, char *bound, const char
 	struct rln_listen how = { .serve = serve, .arg = arg };
 	int r;
 
-	if (!rt || !serve)
+	if (!rt)
 		return -EINVAL;
 	r = rln_listen_read_options(&how.options, options);
 	if (r < 0)
 		return r;
+	if (!serve == !how.options.poll)
+		return -EINVAL;
 	if (atomic_load(&rt->state) == RLN_RUNTIME_STARTING)
 		return -EBUSY;
 	return listen_on(rt, bound, &how, address);

@@ -28,7 +28,7 @@ enum rln_runtime_state {
 struct rln_listen {
 	struct rln_list link;             /* ringline_runtime.listens */
 	struct rln_addr addr;
-	void (*serve)(struct ringline_conn *conn, void *arg);
+	void (*serve)(struct ringline_conn *conn, void *arg);   /* NULL: options.poll */
 	void *arg;
 	struct ringline_listen_options options;   /* defaults filled in */
 	struct rln_crowd *crowd;          /* counts the connections; NULL: nobody does */

@@ -95,6 +95,7 @@ static void drain(struct rln_worker *w)
 	w->stopping = RLN_DRAIN;
 	rln_io_stop_accepting(&w->io);
 	rln_scope_cut(&w->exec.root, -ECANCELED, false);
+	rln_io_cut_handlers(&w->io);
 	if (rln_timer_arm(&w->exec, &w->drain_timer, deadline) < 0)
 		force(w);         /* without memory for the timeout there is none to wait for */
 }
