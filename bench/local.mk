@@ -35,6 +35,25 @@ bench_jobs_ringline_SOURCES = bench/jobs-ringline.c bench/jobs.h
 bench_jobs_ringline_CPPFLAGS = $(PUBLIC_CPPFLAGS) -I$(srcdir)/bench
 bench_jobs_ringline_LDADD = lib/libringline.la
 
+# Channels between threads.
+noinst_PROGRAMS += bench/chan-ringline bench/chan-eventfd
+bench_chan_ringline_CPPFLAGS = $(PUBLIC_CPPFLAGS)
+bench_chan_ringline_LDADD = lib/libringline.la
+bench_chan_eventfd_CPPFLAGS = -D_GNU_SOURCE
+bench_chan_eventfd_LDADD = -lpthread
+
+# Built by `make bench`, where there is a compiler for it.
+if HAVE_GO
+bench/chan-go: $(srcdir)/bench/chan-go.go
+	$(AM_V_GEN)GO111MODULE=off GOCACHE=`pwd`/bench/go-cache $(GO) build -o $@ $(srcdir)/bench/chan-go.go
+	$(AM_V_at)rm -rf bench/go-cache
+
+bench_built = bench/chan-go
+endif
+
+CLEANFILES += bench/chan-go
+EXTRA_DIST += bench/chan-go.go
+
 # The echo servers that the library's is measured against. Each is built where its library is there.
 bench_contender = \
 	bench/contender.c \
@@ -111,7 +130,7 @@ EXTRA_DIST += $(bench_driver)
 # make bench BENCH_FLAGS='--quick --rows 64K'
 BENCH_FLAGS = --soak
 
-bench: all
+bench: all $(bench_built)
 	python3 $(top_srcdir)/bench/compare $(BENCH_FLAGS) $(top_builddir)
 
 .PHONY: bench

@@ -84,7 +84,7 @@ def draw(results, reference_of):
     parts, heights = [], [MARGIN] * COLUMNS
     for row in results:
         reference = reference_of(row["result"]) if row["result"] else None
-        if not reference or "rounds" not in row["result"][reference]:
+        if not reference or "cpu" not in row["result"][reference].get("rounds", {}):
             continue
         column = heights.index(min(heights))
         drawn, height = panel(MARGIN + column * (PANEL_WIDTH + 2 * MARGIN), heights[column], row, reference)

@@ -26,6 +26,8 @@ CONTENDERS = {c.name: c for c in (
     Contender("libuv", ("bench/echo-libuv",), "epoll"),
     Contender("libev", ("bench/echo-libev",), "epoll"),
     Contender("libevent", ("bench/echo-libevent",), "epoll"),
+    Contender("ringline-stackless", ("examples/echo-stackless", "-b", "io_uring", "--stats"), "io_uring", True),
+    Contender("ringline-epoll-stackless", ("examples/echo-stackless", "-b", "epoll", "--stats"), "epoll", True),
     Contender("ringline-tiny", ("bench/echo-tiny",), "io_uring", True),
 )}
 
@@ -34,6 +36,14 @@ JOBS = {c.name: c for c in (
     Contender("ringline", ("bench/jobs-ringline",), "io_uring"),
     Contender("ringline-epoll", ("bench/jobs-ringline",), "epoll"),
     Contender("libuv", ("bench/jobs-libuv",), "epoll"),
+)}
+
+# Programs that pass COUNT elements between two threads.
+CHANNELS = {c.name: c for c in (
+    Contender("ringline", ("bench/chan-ringline",), "io_uring"),
+    Contender("ringline-epoll", ("bench/chan-ringline",), "epoll"),
+    Contender("go", ("bench/chan-go",), "none"),
+    Contender("eventfd", ("bench/chan-eventfd",), "none"),
 )}
 
 # Programs that receive one large stream, COUNT bytes.
@@ -54,6 +64,7 @@ PROXIES = {c.name: c for c in (
 
 ALL = ("raw", "ringline", "raw-epoll", "ringline-epoll", "libuv", "libev", "libevent")
 OWN = ("ringline", "ringline-epoll")
+STACKLESS = ("ringline-stackless", "ringline-epoll-stackless")
 
 
 @dataclass(frozen=True)
@@ -126,6 +137,17 @@ def jobs(name, depth, cpu, count):
     return Row(name, "jobs", depth=depth, requests=count, contenders=tuple(JOBS), bars=bars)
 
 
+def channel(name, mode, reference, limit, count):
+    bars = tuple(Bar(own, "per_second", limit, reference, least=True) for own in OWN)
+    return Row(name, "channel", requests=count, transport=mode, contenders=(*OWN, reference), bars=bars)
+
+
+def stackless(name, **options):
+    """The echo handler without stacks beside the one with."""
+    bars = tuple(Bar(f, "cpu", 1.03, own) for f, own in zip(STACKLESS, OWN))
+    return Row(name, contenders=(*OWN, *STACKLESS), bars=bars, **options)
+
+
 def stream(name, count, **limits):
     """*limits* are of CPU per byte, or of bytes per second."""
     bars = tuple(Bar(own, metric, limit, "raw", least=metric == "per_second") for own in OWN for metric, limit in limits.items())
@@ -154,6 +176,12 @@ ROWS = (
     beside_idle("64K-c50-idle", connections=50, size=65536, stretch=2),
     Row("memory", "memory", connections=IDLE, bars=tuple(
         bar for own in OWN for bar in (Bar(own, "bytes_per_connection", 4800), Bar(own, "process_bytes", 4 << 20)))),
+    Row("memory-stackless", "memory", connections=18000, contenders=STACKLESS, bars=tuple(
+        Bar(own, "bytes_per_connection", 400) for own in STACKLESS)),
+    stackless("stackless-64B-c50", connections=50, calls=True),
+    stackless("stackless-64B-c1000", connections=1000, stretch=2),
+    channel("chan-stream", "stream", "go", 1, 2000000),
+    channel("chan-ping-pong", "ping-pong", "eventfd", 1 / 1.1, 50000),
     jobs("jobs-d1", 1, 1.05, 20000),
     jobs("jobs-d32", 32, 0.9, 200000),
     stream("recv-64K", 2 << 30, cpu=1.05),
