@@ -37,6 +37,7 @@ dist_man_MANS = \
 	doc/man/ringline_conn_peek.3 \
 	doc/man/ringline_conn_peer_cred.3 \
 	doc/man/ringline_conn_recv.3 \
+	doc/man/ringline_conn_recv_nowait.3 \
 	doc/man/ringline_conn_send.3 \
 	doc/man/ringline_conn_send_fds.3 \
 	doc/man/ringline_conn_send_nowait.3 \

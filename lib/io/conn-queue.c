@@ -16,6 +16,7 @@
 #include "base/mem.h"
 #include "io/buf.h"
 #include "io/conn-extra.h"
+#include "io/conn-recv.h"
 #include "io/conn-send.h"
 #include "io/handler.h"
 
@@ -50,10 +51,21 @@ static int may_queue(struct ringline_conn *c, const char *call)
 	return r;
 }
 
+/* The buffer they lie in, if peek has lent them and nothing is queued before them: they need not be copied. */
+static struct rln_buf *lent_in(const struct ringline_conn *c, const void *data, size_t len)
+{
+	const struct rln_segment *s = c->buffered ? rln_conn_head(c) : NULL;
+	size_t offset = s ? (size_t)((uintptr_t)data - (uintptr_t)s->data) : 0;
+
+	if (!s || !rln_list_empty(&c->output) || offset >= s->len || len > s->len - offset)
+		return NULL;
+	return s->buf;
+}
+
 static int queue_bytes(struct ringline_conn *c, const void *data, size_t len)
 {
 	size_t size = rln_max(len, (size_t)BLOCK_MIN);
-	struct rln_buf *block = rln_conn_holder(c, data, len);
+	struct rln_buf *block = lent_in(c, data, len);
 	int r;
 
 	if (block && rln_conn_queue(c, block, data, len, 0, false) == 0)

@@ -395,7 +395,12 @@ ssize_t rln_conn_send_item(struct ringline_conn *c, struct rln_send *s, struct r
 	return cut ? cut : (ssize_t)s->wait.result;
 }
 
-struct rln_buf *rln_conn_holder(const struct ringline_conn *c, const void *data, size_t len)
+/*
+ * The receive buffer that the bytes lie in, if they can be sent without the caller: nothing is queued before them. Not on
+ * unix sockets, whose receive is armed anew for each message (conn-recv.c): a caller that did not wait would arm it
+ * together with the send, too early for the answer, and each message would be polled for. That costs more than the wait.
+ */
+static struct rln_buf *holder(const struct ringline_conn *c, const void *data, size_t len)
 {
 	struct rln_backend *b = c->io->exec->backend;
 
@@ -473,7 +478,7 @@ static ssize_t send_pieces(struct ringline_conn *c, const struct iovec *iov, siz
 		return r;
 	rln_send_init(&s, iov, n, (size_t)total);
 	skip_empty(&s);
-	buf = s.niov == 1 ? rln_conn_holder(c, s.iov->iov_base, s.iov->iov_len) : NULL;
+	buf = s.niov == 1 ? holder(c, s.iov->iov_base, s.iov->iov_len) : NULL;
 	if (buf && rln_conn_queue(c, buf, s.iov->iov_base, s.iov->iov_len, 0, false) == 0)
 		return total;
 	rln_conn_enter(c);

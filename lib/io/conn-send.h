@@ -33,13 +33,6 @@ int rln_conn_may_send(const struct ringline_conn *c);
 ssize_t rln_conn_send_item(struct ringline_conn *c, struct rln_send *s, struct ringline_task *t);
 
 /*
- * The receive buffer that the bytes lie in, if they can be sent without the caller: nothing is queued before them. Not on
- * unix sockets, whose receive is armed anew for each message (conn-recv.c): a caller that did not wait would arm it
- * together with the send, too early for the answer, and each message would be polled for. That costs more than the wait.
- */
-struct rln_buf *rln_conn_holder(const struct ringline_conn *c, const void *data, size_t len);
-
-/*
  * Queues bytes that lie in *buf*, of which it takes a reference, and returns at once. *room* bytes behind them are free, if
  * it is a block of one's own. 0 or -ENOMEM.
  */
