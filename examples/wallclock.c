@@ -74,7 +74,7 @@ static int usage(void)
 
 int main(int argc, char **argv)
 {
-	struct plan plan = { 60ull * RINGLINE_NSEC_PER_SEC, 0 };
+	struct plan plan = { 60 * RINGLINE_NSEC_PER_SEC, 0 };
 	int r;
 	int i;
 

@@ -11,15 +11,18 @@ has to be there. Nothing is called in the process and nothing written to it, so 
 Tasks are read as memory, a slab's chunk at a time, and taken apart here: with a gdb.Value for each member ten thousand of
 them would take seconds.
 
-A parked fiber is shown by an unwinder: while one is looked at, the innermost frame's caller is whoever suspended the fiber.
+A parked fiber is shown by an unwinder: while one is looked at, the caller of the selected thread's innermost frame is
+whoever suspended the fiber. (Of the first frame that unwinders written in Python are asked about: gdb has its own for some.)
 """
 import re
 import struct
+import time
 
 import gdb
 import gdb.unwinder
 
 IDLE, QUEUED, RUNNING, RUNNING_NOTIFIED, ENDED = range(5)
+BULK = 2
 FIRST_CHUNK = 8
 POINTER = struct.Struct("<Q")
 
@@ -33,8 +36,8 @@ SAVED = {
 class Layout:
     """Offsets and formats of the members of a structure that are wanted, "a.b" for one inside another."""
 
-    def __init__(self, name, **members):
-        kind = gdb.lookup_type(f"struct {name}")
+    def __init__(self, structure, /, **members):
+        kind = gdb.lookup_type(f"struct {structure}")
         self.size = kind.sizeof
         self.members = {key: self.find(kind, path) for key, path in members.items()}
 
@@ -83,6 +86,14 @@ def string_at(address):
     return text.decode(errors="replace")
 
 
+def now_for(worker):
+    """The monotonic time: now for a process of this machine, else when the worker last looked."""
+    connection = gdb.selected_inferior().connection
+    if connection and connection.type == "native":
+        return time.clock_gettime_ns(time.CLOCK_MONOTONIC)
+    return worker["now"]
+
+
 def text_of(array):
     return array.partition(b"\0")[0].decode(errors="replace")
 
@@ -98,7 +109,7 @@ class Library:
                                  thread="thread", index="index")
             self.slab = Layout("rln_slab", chunk="chunk", fresh="fresh", size="size")
             self.task = Layout("ringline_task", index="slot.index", gen="slot.gen", fiber="fiber", fn="fn", arg="arg",
-                               parked="parked", state="state", bulk="class", locks="locks", name="name",
+                               parked="parked", state="state", task_class="class", locks="locks", name="name",
                                reason="base.reason")
             self.parker = Layout("rln_parker", what="what", object="object", since="since")
             self.fiber = Layout("rln_fiber", sp="sp")
@@ -168,15 +179,24 @@ class FiberUnwinder(gdb.unwinder.Unwinder):
     def __init__(self):
         super().__init__("ringline")
         self.sp = 0
+        self.level = None
+
+    def look_at(self, sp):
+        """From now on at the fiber suspended with that stack pointer; 0: at none."""
+        self.sp = sp
+        self.level = None
+        gdb.invalidate_cached_frames()
 
     def __call__(self, pending):
-        if not self.sp or pending.level() != 0:
+        if self.level is None:
+            self.level = pending.level()
+        if not self.sp or pending.level() != self.level:
             return None
         saved, size, sp_name, pc_name = SAVED[pending.architecture().name().split(":")[-1]]
         pc = pending.read_register(pc_name)
         word = gdb.lookup_type("unsigned long")
         # below the fiber's frames, or gdb would take their order for a corrupt stack
-        unwound = pending.create_unwind_info(FrameId(self.sp - 16, pc))
+        unwound = pending.create_unwind_info(FrameId(gdb.Value(self.sp - 16).cast(word), pc))
         for register, offset in saved.items():
             unwound.add_saved_register(register, gdb.Value(pointer_at(self.sp + offset)).cast(word))
         unwound.add_saved_register(sp_name, gdb.Value(self.sp + size).cast(word))
@@ -194,16 +214,15 @@ gdb.unwinder.register_unwinder(None, UNWINDER, replace=True)
 
 
 def bt_of_fiber(sp, options):
-    """Without the frame that stands for it, the thread's own."""
-    UNWINDER.sp = sp
-    gdb.invalidate_cached_frames()
+    """Without the thread's own frames, which come first."""
+    UNWINDER.look_at(sp)
     try:
         lines = gdb.execute(f"backtrace {options}", to_string=True).splitlines()
+        own = UNWINDER.level + 1
     finally:
-        UNWINDER.sp = 0
-        gdb.invalidate_cached_frames()
-    start = next((i for i, line in enumerate(lines) if line.startswith("#1 ")), len(lines))
-    return "\n".join(re.sub(r"^#(\d+) ", lambda m: f"#{int(m[1]) - 1} ", line) for line in lines[start:])
+        UNWINDER.look_at(0)
+    start = next((i for i, line in enumerate(lines) if re.match(rf"#{own} ", line)), len(lines))
+    return "\n".join(re.sub(r"^#(\d+) +", lambda m: f"#{int(m[1]) - own:<2} ", line) for line in lines[start:])
 
 
 def bt_of_thread(handle, options):
@@ -249,13 +268,14 @@ An argument shows only those in whose line it is found."""
         library = Library()
         lines = []
         for address, worker in library.workers():
+            now = now_for(worker)
             for task in library.tasks(address):
-                bulk = ", bulk" if task["bulk"] else ""
+                bulk = ", bulk" if task["task_class"] == BULK else ""
                 cut = ", cancelled" if task["reason"] else ""
                 held = f", holds {task['locks']} locks" if task["locks"] else ""
                 stack = "" if task["fiber"] else ", stackless"
                 lines.append(f"worker {worker['index']} task {task['id']} \"{text_of(task['name'])}\"{bulk}: "
-                             f"{library.state(task, worker['now'])}{cut}{held}{stack}\n")
+                             f"{library.state(task, now)}{cut}{held}{stack}\n")
         gdb.write("".join(line for line in lines if argument in line))
 
 

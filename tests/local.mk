@@ -353,6 +353,7 @@ endif
 
 integration_scripts = \
 	tests/integration/examples.sh \
+	tests/integration/gdb.sh \
 	tests/integration/peers.sh \
 	tests/integration/streams.sh \
 	$(NULL)

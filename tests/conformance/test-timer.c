@@ -4,6 +4,8 @@
 
 #include "support/conformance.h"
 
+_Static_assert(3600 * RINGLINE_NSEC_PER_SEC == UINT64_C(3600000000000), "an hour fits");
+
 static struct ringline_timer *timer(uint32_t clock, uint32_t flags)
 {
 	struct ringline_timer_options o = RINGLINE_TIMER_OPTIONS_INIT;

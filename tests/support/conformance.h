@@ -24,7 +24,7 @@
 #include <ringline/ringline.h>
 
 #define MSEC RINGLINE_NSEC_PER_MSEC
-#define SEC  ((uint64_t)RINGLINE_NSEC_PER_SEC)
+#define SEC  RINGLINE_NSEC_PER_SEC
 
 enum conf_kind {
 	CONF_TCP,
