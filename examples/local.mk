@@ -49,3 +49,21 @@ examples_chat_LDADD = lib/libringline.la
 examples_proxy_SOURCES = examples/proxy.c $(examples_common)
 examples_proxy_CPPFLAGS = $(PUBLIC_CPPFLAGS) -I$(srcdir)/examples
 examples_proxy_LDADD = lib/libringline.la
+
+# In loops of other libraries, if they are all there.
+examples_loops = \
+	examples/loop-glib.c \
+	examples/loop-libevent.c \
+	examples/loop-libuv.c \
+	examples/loop-sd-event.c \
+	examples/loop.h \
+	$(NULL)
+
+EXTRA_DIST += examples/embed.c $(examples_loops)
+
+if HAVE_LOOPS
+noinst_PROGRAMS += examples/embed
+examples_embed_SOURCES = examples/embed.c $(examples_loops)
+examples_embed_CPPFLAGS = $(PUBLIC_CPPFLAGS) -I$(srcdir)/examples $(LOOPS_CFLAGS)
+examples_embed_LDADD = lib/libringline.la $(LOOPS_LIBS)
+endif
