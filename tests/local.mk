@@ -351,6 +351,18 @@ tests_integration_test_sdbus_CPPFLAGS = $(CONFORMANCE_CPPFLAGS) $(SDBUS_CFLAGS)
 tests_integration_test_sdbus_LDADD = $(CONFORMANCE_LIBS) $(SDBUS_LIBS)
 endif
 
+# Workers in loops that were not written for them.
+if HAVE_LOOPS
+integration_programs += tests/integration/test-loops
+integration_runs += tests/integration/test-loops.epoll
+if HAVE_LIBURING
+integration_runs += tests/integration/test-loops.io_uring tests/integration/test-loops.tiny
+endif
+tests_integration_test_loops_SOURCES = tests/integration/test-loops.c $(examples_loops)
+tests_integration_test_loops_CPPFLAGS = $(CONFORMANCE_CPPFLAGS) $(LOOPS_CFLAGS) -I$(srcdir)/examples
+tests_integration_test_loops_LDADD = $(CONFORMANCE_LIBS) $(LOOPS_LIBS)
+endif
+
 integration_scripts = \
 	tests/integration/examples.sh \
 	tests/integration/gdb.sh \
