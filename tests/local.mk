@@ -363,10 +363,20 @@ tests_integration_test_loops_CPPFLAGS = $(CONFORMANCE_CPPFLAGS) $(LOOPS_CFLAGS) 
 tests_integration_test_loops_LDADD = $(CONFORMANCE_LIBS) $(LOOPS_LIBS)
 endif
 
+# A plugin, and a program that knows nothing of the library.
+integration_programs += tests/integration/plugin-host
+tests_integration_plugin_host_CPPFLAGS = -D_GNU_SOURCE
+integration_plugins = tests/integration/plugin.la
+tests_integration_plugin_la_SOURCES = tests/integration/plugin.c
+tests_integration_plugin_la_CPPFLAGS = $(PUBLIC_CPPFLAGS)
+tests_integration_plugin_la_LDFLAGS = -module -avoid-version -shared -rpath /nowhere
+tests_integration_plugin_la_LIBADD = lib/libringline.la
+
 integration_scripts = \
 	tests/integration/examples.sh \
 	tests/integration/gdb.sh \
 	tests/integration/peers.sh \
+	tests/integration/plugin.sh \
 	tests/integration/streams.sh \
 	$(NULL)
 
@@ -374,6 +384,7 @@ integration_tests = $(integration_scripts) $(integration_runs)
 
 if SUITE_INTEGRATION
 check_LTLIBRARIES += tests/conformance/libconformance.la
+check_LTLIBRARIES += $(integration_plugins)
 check_PROGRAMS += $(integration_programs)
 check_SCRIPTS += $(integration_runs)
 TESTS += $(integration_tests)
@@ -386,7 +397,7 @@ $(integration_runs): $(top_srcdir)/tests/on-engine
 EXTRA_DIST += $(integration_scripts)
 
 check-integration: all
-	$(MAKE) $(AM_MAKEFLAGS) $(integration_programs) $(integration_runs)
+	$(MAKE) $(AM_MAKEFLAGS) $(integration_plugins) $(integration_programs) $(integration_runs)
 	$(MAKE) $(AM_MAKEFLAGS) check-TESTS TESTS='$(integration_tests)'
 
 # --- meta -------------------------------------------------------------------------------------------------------------------
