@@ -25,6 +25,9 @@ struct left {
 
 /* The heap, counted */
 
+/* Or the libraries would not call them. */
+#define EXPORTED __attribute__((visibility("default")))
+
 static _Atomic long blocks;
 
 void *__libc_malloc(size_t size);
@@ -40,27 +43,27 @@ static void *counted(void *p)
 	return p;
 }
 
-void *malloc(size_t size)
+EXPORTED void *malloc(size_t size)
 {
 	return counted(__libc_malloc(size));
 }
 
-void *calloc(size_t n, size_t size)
+EXPORTED void *calloc(size_t n, size_t size)
 {
 	return counted(__libc_calloc(n, size));
 }
 
-void *realloc(void *p, size_t size)
+EXPORTED void *realloc(void *p, size_t size)
 {
 	return p ? __libc_realloc(p, size) : malloc(size);
 }
 
-void *aligned_alloc(size_t alignment, size_t size)
+EXPORTED void *aligned_alloc(size_t alignment, size_t size)
 {
 	return counted(__libc_memalign(alignment, size));
 }
 
-int posix_memalign(void **ret, size_t alignment, size_t size)
+EXPORTED int posix_memalign(void **ret, size_t alignment, size_t size)
 {
 	void *p = aligned_alloc(alignment, size);
 
@@ -69,7 +72,7 @@ int posix_memalign(void **ret, size_t alignment, size_t size)
 	return p ? 0 : ENOMEM;
 }
 
-void free(void *p)
+EXPORTED void free(void *p)
 {
 	if (p)
 		blocks--;
