@@ -236,6 +236,7 @@ conformance_programs = \
 	tests/conformance/test-connect \
 	tests/conformance/test-forward \
 	tests/conformance/test-peek \
+	tests/conformance/test-policies \
 	tests/conformance/test-send \
 	tests/conformance/test-stream \
 	$(NULL)
@@ -282,6 +283,8 @@ tests_conformance_test_send_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
 tests_conformance_test_send_LDADD = $(CONFORMANCE_LIBS)
 tests_conformance_test_peek_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
 tests_conformance_test_peek_LDADD = $(CONFORMANCE_LIBS)
+tests_conformance_test_policies_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
+tests_conformance_test_policies_LDADD = $(CONFORMANCE_LIBS)
 tests_conformance_test_stream_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
 tests_conformance_test_stream_LDADD = $(CONFORMANCE_LIBS)
 # Without libseccomp the sandboxes are left out.

@@ -246,6 +246,8 @@ ssize_t ringline_select(struct ringline_case *cases, size_t n, size_t case_size,
 
 	if (r == 0)
 		r = rln_select_check(&s, cases, n, case_size, flags);
+	if (r == 0)
+		r = t->scope->reason;
 	if (r < 0)
 		return r;
 	if (n <= NODES_FEW)
