@@ -135,6 +135,17 @@ void rln_handlers_fini(struct rln_io *io)
 	rln_timer_cancel(io->exec, &io->handlers);
 }
 
+uint32_t rln_handlers_idle(struct rln_io *io)
+{
+	struct ringline_conn *c;
+	uint32_t i = 0;
+	uint32_t n = 0;
+
+	while ((c = rln_conn_next(io, &i)))
+		n += c->polled && !c->handler;
+	return n;
+}
+
 int rln_handlers_reserve(struct rln_io *io)
 {
 	return rln_timer_armed(&io->handlers) ? 0 : rln_timer_arm(io->exec, &io->handlers, RINGLINE_NEVER);

@@ -33,6 +33,9 @@ int rln_handlers_reserve(struct rln_io *io) rln_must_check;
 /* Begins to serve a new connection. 0, -ENOMEM, -EAGAIN, or why the worker takes no tasks. */
 int rln_handler_start(struct ringline_conn *c, const struct rln_listener_how *how) rln_must_check;
 
+/* How many polled handlers have no task just now: what a dump of the tasks does not show. */
+uint32_t rln_handlers_idle(struct rln_io *io);
+
 /* The worker's tasks have been cut: tells a handler that has no task just now. */
 void rln_handler_cut(struct ringline_conn *c);
 

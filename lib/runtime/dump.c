@@ -21,6 +21,7 @@
 #include "core/dump.h"
 #include "core/task.h"
 #include "core/waker.h"
+#include "io/handler.h"
 #include "ringline/debug.h"
 #include "runtime/runtime.h"
 
@@ -53,9 +54,14 @@ static int write_text(int fd, struct rln_text *t)
 
 static void describe(struct rln_worker *w, struct rln_text *out)
 {
+	uint32_t idle;
+
 	rln_text_add(out, "worker %u (%s): %llu tasks, %llu turns\n", w->index, w->exec.backend->ops->name,
 	             (unsigned long long)rln_exec_tasks(&w->exec), (unsigned long long)rln_stat_get(&w->exec.stats.turns));
 	rln_dump_tasks(&w->exec, out);
+	idle = rln_handlers_idle(&w->io);
+	if (idle)
+		rln_text_add(out, "%u handlers without stacks wait for their connections\n", idle);
 }
 
 int ringline_task_dump(int fd)

@@ -132,6 +132,19 @@ static void test_room(enum conf_kind kind)
 	CONF_OK(conf_stop(rt));
 }
 
+static void expect_dump(struct ringline_runtime *rt, const char *line)
+{
+	char text[4096] = "";
+	int fd[2];
+
+	CONF_OK(pipe(fd));
+	CONF_OK(ringline_runtime_dump(rt, fd[1]));
+	g_assert_cmpint(read(fd[0], text, sizeof(text) - 1), >, 0);
+	g_assert_nonnull(strstr(text, line));
+	close(fd[0]);
+	close(fd[1]);
+}
+
 /* Idle connections have no tasks. */
 static void test_idle(enum conf_kind kind)
 {
@@ -153,6 +166,7 @@ static void test_idle(enum conf_kind kind)
 		s = conf_stats(rt);
 	} while (s.tasks_started != s.tasks_ended);
 	g_assert_cmpuint(s.connections, ==, G_N_ELEMENTS(fd));
+	expect_dump(rt, "100 handlers without stacks wait for their connections");
 	for (i = 0; i < G_N_ELEMENTS(fd); i++)
 		close(fd[i]);
 	CONF_OK(conf_stop(rt));
