@@ -26,7 +26,9 @@ unset DEBUGINFOD_URLS
 daemon=
 client=
 end_all() {
-	kill -KILL $daemon $client 2>/dev/null || true
+	for process in "$daemon" "$client"; do
+		[ -z "$process" ] || kill -KILL "$process" 2>/dev/null || true
+	done
 	rm -rf "$tmp"
 }
 trap end_all EXIT
