@@ -513,19 +513,6 @@ static void test_close_timeout(enum conf_kind kind)
 
 /* --- many ends ---------------------------------------------------------------------------------------------------- */
 
-static void echo(struct ringline_conn *conn, void *arg)
-{
-	const void *data;
-	ssize_t n;
-
-	(void)arg;
-	while ((n = ringline_conn_peek(conn, &data)) > 0) {
-		if (ringline_conn_send(conn, data, (size_t)n) < 0)
-			break;
-		CONF_OK(ringline_conn_consume(conn, (size_t)n));
-	}
-}
-
 struct client {
 	const char *address;
 	uint32_t first;
@@ -598,7 +585,7 @@ static void test_storm(enum conf_kind kind)
 {
 	char address[RINGLINE_ADDRESS_SIZE];
 	char bound[RINGLINE_ADDRESS_SIZE];
-	struct ringline_runtime *rt = conf_serve(NULL, 2, conf_address(kind, address), bound, echo, NULL);
+	struct ringline_runtime *rt = conf_serve(NULL, 2, conf_address(kind, address), bound, conf_echo, NULL);
 
 	CONF_OK(conf_call(rt, 0, storm_main, bound));
 	CONF_UNTIL(conf_stats(rt).connections == 0);
@@ -646,7 +633,7 @@ static void test_churn(enum conf_kind kind)
 {
 	char address[RINGLINE_ADDRESS_SIZE];
 	char bound[RINGLINE_ADDRESS_SIZE];
-	struct ringline_runtime *rt = conf_serve(NULL, 2, conf_address(kind, address), bound, echo, NULL);
+	struct ringline_runtime *rt = conf_serve(NULL, 2, conf_address(kind, address), bound, conf_echo, NULL);
 
 	CONF_OK(conf_call(rt, 1, churn_main, bound));
 	CONF_UNTIL(conf_stats(rt).connections == 0);

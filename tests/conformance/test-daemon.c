@@ -13,19 +13,6 @@
 #include <seccomp.h>
 #endif
 
-static void echo(struct ringline_conn *conn, void *arg)
-{
-	const void *data;
-	ssize_t n;
-
-	(void)arg;
-	while ((n = ringline_conn_peek(conn, &data)) > 0) {
-		if (ringline_conn_send(conn, data, (size_t)n) < 0)
-			break;
-		CONF_OK(ringline_conn_consume(conn, (size_t)n));
-	}
-}
-
 static unsigned int count_fds(void)
 {
 	GDir *dir = g_dir_open("/proc/self/fd", 0, NULL);
@@ -45,7 +32,7 @@ static unsigned int count_fds(void)
 static void a_thousand_at_once(void)
 {
 	char address[RINGLINE_ADDRESS_SIZE];
-	struct ringline_runtime *rt = conf_serve(NULL, 2, "tcp:127.0.0.1:0", address, echo, NULL);
+	struct ringline_runtime *rt = conf_serve(NULL, 2, "tcp:127.0.0.1:0", address, conf_echo, NULL);
 	static int fd[MANY];
 	char buf[300];
 
@@ -92,7 +79,7 @@ static void sixty_four_mib(enum conf_kind kind)
 {
 	char address[RINGLINE_ADDRESS_SIZE];
 	char room[RINGLINE_ADDRESS_SIZE];
-	struct ringline_runtime *rt = conf_serve(NULL, 1, conf_address(kind, room), address, echo, NULL);
+	struct ringline_runtime *rt = conf_serve(NULL, 1, conf_address(kind, room), address, conf_echo, NULL);
 	struct pump p = { .fd = conf_connect_raw(address), .total = conf_is("tiny") ? 16 << 20 : 64 << 20 };
 	char *buf = g_malloc(65536);
 	pthread_t thread;
@@ -189,7 +176,7 @@ static void shutdown_with_everything_in_flight(void)
 	config.workers = 2;
 	config.drain_timeout = 200 * MSEC;   /* the floods' queued bytes can never leave */
 	CONF_OK(ringline_runtime_new(&rt, &config));
-	CONF_OK(ringline_runtime_listen(rt, reads, "tcp:127.0.0.1:0", echo, NULL, NULL));
+	CONF_OK(ringline_runtime_listen(rt, reads, "tcp:127.0.0.1:0", conf_echo, NULL, NULL));
 	CONF_OK(ringline_runtime_listen(rt, floods, "tcp:127.0.0.1:0", flood, NULL, NULL));
 	CONF_OK(ringline_runtime_on_start(rt, sleeper, &parked));
 	CONF_OK(ringline_runtime_start(rt));
@@ -216,7 +203,7 @@ static void two_hundred_lives(void)
 	unsigned int fds = 0;
 
 	for (int i = 0; i < 200; i++) {
-		struct ringline_runtime *rt = conf_serve(NULL, 1, address, address, echo, NULL);
+		struct ringline_runtime *rt = conf_serve(NULL, 1, address, address, conf_echo, NULL);
 		int fd = conf_connect_raw(address);
 		char byte = 'x';
 
@@ -238,11 +225,11 @@ static void two_hundred_lives(void)
 static void the_port_is_taken(void)
 {
 	char address[RINGLINE_ADDRESS_SIZE];
-	struct ringline_runtime *rt = conf_serve(NULL, 2, "tcp:127.0.0.1:0", address, echo, NULL);
+	struct ringline_runtime *rt = conf_serve(NULL, 2, "tcp:127.0.0.1:0", address, conf_echo, NULL);
 	struct ringline_runtime *second;
 
 	CONF_OK(ringline_runtime_new(&second, NULL));
-	g_assert_cmpint(ringline_runtime_listen(second, NULL, address, echo, NULL, NULL), ==, -EADDRINUSE);
+	g_assert_cmpint(ringline_runtime_listen(second, NULL, address, conf_echo, NULL, NULL), ==, -EADDRINUSE);
 	CONF_OK(ringline_runtime_free(second));
 	CONF_OK(conf_stop(rt));
 }
@@ -349,7 +336,7 @@ static void serve_in_sandbox(uint32_t backend, const char *expected)
 
 	conf_config(&config);
 	config.backend = backend;
-	rt = conf_serve(&config, 2, "tcp:127.0.0.1:0", address, echo, NULL);
+	rt = conf_serve(&config, 2, "tcp:127.0.0.1:0", address, conf_echo, NULL);
 	g_assert_cmpstr(ringline_runtime_backend(rt), ==, expected);
 	if (backend == RINGLINE_BACKEND_AUTO)   /* a library built for epoll only has a reason of its own */
 		g_assert_true(strstr(ringline_runtime_backend_reason(rt), "forbidden") ||

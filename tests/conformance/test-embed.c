@@ -75,19 +75,6 @@ static void test_timers(void)
 	finish(v.rt);
 }
 
-static void echo(struct ringline_conn *conn, void *arg)
-{
-	const void *data;
-	ssize_t n;
-
-	(void)arg;
-	while ((n = ringline_conn_peek(conn, &data)) > 0) {
-		if (ringline_conn_send(conn, data, (size_t)n) < 0)
-			break;
-		CONF_OK(ringline_conn_consume(conn, (size_t)n));
-	}
-}
-
 struct client {
 	char address[RINGLINE_ADDRESS_SIZE];
 	_Atomic int done;
@@ -124,7 +111,7 @@ static void test_serves(void)
 	conf_config(&config);
 	config.workers = 1;
 	CONF_OK(ringline_runtime_new(&rt, &config));
-	CONF_OK(ringline_runtime_listen(rt, c.address, "tcp:127.0.0.1:0", echo, NULL, NULL));
+	CONF_OK(ringline_runtime_listen(rt, c.address, "tcp:127.0.0.1:0", conf_echo, NULL, NULL));
 	CONF_OK(ringline_runtime_embed(rt));
 	while (ringline_runtime_next_deadline(rt) != RINGLINE_NEVER || polls == 0)
 		g_assert_cmpint(step(rt, &polls), ==, 1);

@@ -9,19 +9,6 @@
 
 #include "support/conformance.h"
 
-static void echo(struct ringline_conn *conn, void *arg)
-{
-	const void *data;
-	ssize_t n;
-
-	(void)arg;
-	while ((n = ringline_conn_peek(conn, &data)) > 0) {
-		if (ringline_conn_send(conn, data, (size_t)n) < 0)
-			break;
-		CONF_OK(ringline_conn_consume(conn, (size_t)n));
-	}
-}
-
 static struct ringline_runtime *new_runtime(uint32_t workers)
 {
 	struct ringline_runtime *rt;
@@ -35,7 +22,7 @@ static struct ringline_runtime *new_runtime(uint32_t workers)
 
 static int listen_at(struct ringline_runtime *rt, char *bound, const char *address)
 {
-	return ringline_runtime_listen(rt, bound, address, echo, NULL, NULL);
+	return ringline_runtime_listen(rt, bound, address, conf_echo, NULL, NULL);
 }
 
 static void expect_echo(int fd)
@@ -102,7 +89,7 @@ static void test_bound(enum conf_kind kind)
 {
 	char address[RINGLINE_ADDRESS_SIZE];
 	char bound[RINGLINE_ADDRESS_SIZE];
-	struct ringline_runtime *rt = conf_serve(NULL, 2, conf_address(kind, address), bound, echo, NULL);
+	struct ringline_runtime *rt = conf_serve(NULL, 2, conf_address(kind, address), bound, conf_echo, NULL);
 	int fd = conf_connect_raw(bound);
 
 	if (kind == CONF_TCP) {
@@ -145,7 +132,7 @@ static void test_ipv6(void)
 		g_test_skip("no IPv6 on this machine");
 		return;
 	}
-	rt = conf_serve(NULL, 1, "tcp:[::1]:0", bound, echo, NULL);
+	rt = conf_serve(NULL, 1, "tcp:[::1]:0", bound, conf_echo, NULL);
 	g_assert_true(g_str_has_prefix(bound, "tcp:[::1]:"));
 	CONF_OK(conf_call(rt, 0, talk_to, bound));
 	CONF_OK(conf_stop(rt));
@@ -157,7 +144,7 @@ static void test_in_use(enum conf_kind kind)
 {
 	char address[RINGLINE_ADDRESS_SIZE];
 	char bound[RINGLINE_ADDRESS_SIZE];
-	struct ringline_runtime *other = conf_serve(NULL, 2, conf_address(kind, address), bound, echo, NULL);
+	struct ringline_runtime *other = conf_serve(NULL, 2, conf_address(kind, address), bound, conf_echo, NULL);
 	struct ringline_runtime *rt = new_runtime(2);
 	int fd = conf_listen_raw(kind, 1, address);
 
@@ -176,11 +163,11 @@ static void test_share_port(void)
 	struct ringline_listen_options o = RINGLINE_LISTEN_OPTIONS_INIT;
 	char bound[RINGLINE_ADDRESS_SIZE];
 	struct ringline_runtime *rt = new_runtime(1);
-	struct ringline_runtime *other = conf_serve(NULL, 1, "tcp:127.0.0.1:0", bound, echo, NULL);
+	struct ringline_runtime *other = conf_serve(NULL, 1, "tcp:127.0.0.1:0", bound, conf_echo, NULL);
 	int fd;
 
 	o.flags = RINGLINE_LISTEN_SHARE_PORT;
-	CONF_OK(ringline_runtime_listen(rt, NULL, bound, echo, NULL, &o));
+	CONF_OK(ringline_runtime_listen(rt, NULL, bound, conf_echo, NULL, &o));
 	CONF_OK(ringline_runtime_start(rt));
 	CONF_OK(conf_stop(other));
 	fd = conf_connect_raw(bound);
@@ -193,7 +180,7 @@ static void test_share_port(void)
 static void test_all_workers(void)
 {
 	char bound[RINGLINE_ADDRESS_SIZE];
-	struct ringline_runtime *rt = conf_serve(NULL, 2, "tcp:127.0.0.1:0", bound, echo, NULL);
+	struct ringline_runtime *rt = conf_serve(NULL, 2, "tcp:127.0.0.1:0", bound, conf_echo, NULL);
 	struct ringline_worker_stats s = RINGLINE_WORKER_STATS_INIT;
 	unsigned int i;
 
@@ -290,7 +277,7 @@ static void test_stale_file(void)
 	int fd;
 
 	leave_stale(path);
-	rt = conf_serve(NULL, 2, path, NULL, echo, NULL);
+	rt = conf_serve(NULL, 2, path, NULL, conf_echo, NULL);
 	fd = conf_connect_raw(path);
 	expect_echo(fd);
 	close(fd);
@@ -302,7 +289,7 @@ static void test_stale_file(void)
 static void test_live_file(void)
 {
 	char *path = scratch_path();
-	struct ringline_runtime *live = conf_serve(NULL, 1, path, NULL, echo, NULL);
+	struct ringline_runtime *live = conf_serve(NULL, 1, path, NULL, conf_echo, NULL);
 	struct ringline_runtime *rt = new_runtime(1);
 	int fd;
 
@@ -351,7 +338,7 @@ static void test_max_connections(enum conf_kind kind)
 
 	conf_config(&c);
 	c.max_connections = LIMIT;
-	rt = conf_serve(&c, 1, conf_address(kind, address), bound, echo, NULL);
+	rt = conf_serve(&c, 1, conf_address(kind, address), bound, conf_echo, NULL);
 	for (i = 0; i < CLIENTS; i++)
 		fd[i] = conf_connect_raw(bound);
 	for (i = 0; i < LIMIT; i++)
@@ -381,7 +368,7 @@ static void test_max_connections_shutdown(enum conf_kind kind)
 
 	conf_config(&c);
 	c.max_connections = 1;
-	rt = conf_serve(&c, 1, conf_address(kind, address), bound, echo, NULL);
+	rt = conf_serve(&c, 1, conf_address(kind, address), bound, conf_echo, NULL);
 	for (i = 0; i < CLIENTS; i++)
 		fd[i] = conf_connect_raw(bound);
 	expect_echo(fd[0]);
@@ -430,7 +417,7 @@ static void test_max_tasks(void)
 
 	conf_config(&c);
 	c.max_tasks = 2;
-	rt = conf_serve(&c, 1, "tcp:127.0.0.1:0", bound, echo, NULL);
+	rt = conf_serve(&c, 1, "tcp:127.0.0.1:0", bound, conf_echo, NULL);
 	fd[0] = conf_connect_raw(bound);
 	expect_echo(fd[0]);
 	fd[1] = conf_connect_raw(bound);
@@ -465,7 +452,7 @@ static void out_of_descriptors(const void *arg)
 
 	/* first of all: io_uring remembers the limit with each request */
 	CONF_OK(setrlimit(RLIMIT_NOFILE, &limit));
-	rt = conf_serve(NULL, 1, conf_address(*(const enum conf_kind *)arg, address), bound, echo, NULL);
+	rt = conf_serve(NULL, 1, conf_address(*(const enum conf_kind *)arg, address), bound, conf_echo, NULL);
 	first = conf_connect_raw(bound);
 	expect_echo(first);
 	while ((spare[n] = dup(first)) >= 0)

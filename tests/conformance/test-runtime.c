@@ -18,19 +18,6 @@ static struct ringline_runtime *new_runtime(uint32_t workers)
 	return rt;
 }
 
-static void echo(struct ringline_conn *conn, void *arg)
-{
-	const void *data;
-	ssize_t n;
-
-	(void)arg;
-	while ((n = ringline_conn_peek(conn, &data)) > 0) {
-		if (ringline_conn_send(conn, data, (size_t)n) < 0)
-			break;
-		CONF_OK(ringline_conn_consume(conn, (size_t)n));
-	}
-}
-
 static int forever(void *arg)
 {
 	if (arg)
@@ -90,9 +77,9 @@ static void fail_and_retry(int workers)
 	int i;
 
 	CONF_OK(ringline_runtime_on_start(rt, count_up, &started));
-	CONF_OK(ringline_runtime_listen(rt, NULL, conf_address(CONF_UNIX, local), echo, NULL, NULL));
-	CONF_OK(ringline_runtime_listen(rt, good, "tcp:127.0.0.1:0", echo, NULL, NULL));
-	CONF_OK(ringline_runtime_listen(rt, bad, "tcp:127.0.0.1:0", echo, NULL, NULL));
+	CONF_OK(ringline_runtime_listen(rt, NULL, conf_address(CONF_UNIX, local), conf_echo, NULL, NULL));
+	CONF_OK(ringline_runtime_listen(rt, good, "tcp:127.0.0.1:0", conf_echo, NULL, NULL));
+	CONF_OK(ringline_runtime_listen(rt, bad, "tcp:127.0.0.1:0", conf_echo, NULL, NULL));
 	rival = rival_of(bad);
 	for (i = 0; i < 3; i++) {
 		g_assert_cmpint(ringline_runtime_start(rt), ==, -EADDRINUSE);
@@ -127,10 +114,10 @@ static void test_free_unstarted(void)
 	int rival;
 
 	CONF_OK(ringline_runtime_on_start(rt, nothing, NULL));
-	CONF_OK(ringline_runtime_listen(rt, bound, "tcp:127.0.0.1:0", echo, NULL, NULL));
+	CONF_OK(ringline_runtime_listen(rt, bound, "tcp:127.0.0.1:0", conf_echo, NULL, NULL));
 	CONF_OK(ringline_runtime_free(rt));
 	rt = new_runtime(3);
-	CONF_OK(ringline_runtime_listen(rt, bound, "tcp:127.0.0.1:0", echo, NULL, NULL));
+	CONF_OK(ringline_runtime_listen(rt, bound, "tcp:127.0.0.1:0", conf_echo, NULL, NULL));
 	rival = rival_of(bound);
 	g_assert_cmpint(ringline_runtime_start(rt), ==, -EADDRINUSE);
 	close(rival);
@@ -155,7 +142,7 @@ static void test_busy(void)
 	CONF_OK(ringline_runtime_join(rt));
 	CONF_OK(ringline_runtime_shutdown(rt));
 	g_assert_cmpint(ringline_worker_spawn(rt, 0, nothing, NULL), ==, -ESHUTDOWN);
-	g_assert_cmpint(ringline_runtime_listen(rt, NULL, "tcp:127.0.0.1:0", echo, NULL, NULL), ==, -ESHUTDOWN);
+	g_assert_cmpint(ringline_runtime_listen(rt, NULL, "tcp:127.0.0.1:0", conf_echo, NULL, NULL), ==, -ESHUTDOWN);
 	g_assert_cmpint(ringline_runtime_start(rt), ==, -EBUSY);
 	conf_finish(rt);
 }
@@ -693,7 +680,7 @@ static void test_op_counts(void)
 	const char *mine = conf_is("epoll") ? "epoll" : "io_uring";
 	const char *other = conf_is("epoll") ? "io_uring" : "epoll";
 	char bound[RINGLINE_ADDRESS_SIZE];
-	struct ringline_runtime *rt = conf_serve(NULL, 1, "tcp:127.0.0.1:0", bound, echo, NULL);
+	struct ringline_runtime *rt = conf_serve(NULL, 1, "tcp:127.0.0.1:0", bound, conf_echo, NULL);
 	uint64_t n;
 	size_t i;
 
@@ -716,7 +703,7 @@ static void talk_to_self(uint32_t backend, const char *expected)
 
 	conf_config(&c);
 	c.backend = backend;
-	rt = conf_serve(&c, 1, "tcp:127.0.0.1:0", bound, echo, NULL);
+	rt = conf_serve(&c, 1, "tcp:127.0.0.1:0", bound, conf_echo, NULL);
 	g_assert_cmpstr(ringline_runtime_backend(rt), ==, expected);
 	CONF_OK(conf_call(rt, 0, talk, bound));
 	CONF_OK(conf_stop(rt));

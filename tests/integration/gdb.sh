@@ -36,6 +36,7 @@ trap end_all EXIT
 # begin: the daemon, and a connection that it waits for.
 begin() {
 	: >"$tmp/out"
+	# shellcheck disable=SC3045 # every shell that is sh has it
 	(ulimit -c unlimited && cd "$tmp" && exec "$program" -w 1 -b "$engine" -l tcp:127.0.0.1:0) >"$tmp/out" 2>"$tmp/err" &
 	daemon=$!
 	while ! grep -q '^listening on ' "$tmp/out"; do

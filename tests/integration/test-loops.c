@@ -19,19 +19,6 @@
 
 #define LOOPS 4
 
-static void echo(struct ringline_conn *conn, void *arg)
-{
-	const void *data;
-	ssize_t n;
-
-	(void)arg;
-	while ((n = ringline_conn_peek(conn, &data)) > 0) {
-		if (ringline_conn_send(conn, data, (size_t)n) < 0)
-			break;
-		CONF_OK(ringline_conn_consume(conn, (size_t)n));
-	}
-}
-
 /* --- one server, and its client ------------------------------------------------------------------------------------- */
 
 struct server {
@@ -62,7 +49,7 @@ static void open_server(struct server *s)
 	conf_config(&c);
 	c.workers = 1;
 	CONF_OK(ringline_runtime_new(&s->embedded.rt, &c));
-	CONF_OK(ringline_runtime_listen(s->embedded.rt, s->address, "tcp:127.0.0.1:0", echo, NULL, NULL));
+	CONF_OK(ringline_runtime_listen(s->embedded.rt, s->address, "tcp:127.0.0.1:0", conf_echo, NULL, NULL));
 	CONF_OK(ringline_runtime_embed(s->embedded.rt));
 	CONF_OK(ringline_worker_spawn(s->embedded.rt, 0, ticks, s));
 	s->embedded.arg = s;

@@ -545,6 +545,19 @@ void conf_reset(int fd)
 	close(fd);
 }
 
+void conf_echo(struct ringline_conn *conn, void *arg)
+{
+	const void *data;
+	ssize_t n;
+
+	(void)arg;
+	while ((n = ringline_conn_peek(conn, &data)) > 0) {
+		if (ringline_conn_send(conn, data, (size_t)n) < 0)
+			break;
+		CONF_OK(ringline_conn_consume(conn, (size_t)n));
+	}
+}
+
 /* --- bytes -------------------------------------------------------------------------------------------------------- */
 
 unsigned char conf_byte(uint32_t seed, uint64_t offset)

@@ -128,6 +128,9 @@ void conf_shrink(int fd);
 /* Closes with a reset. */
 void conf_reset(int fd);
 
+/* A handler that sends back what it receives. */
+void conf_echo(struct ringline_conn *conn, void *arg);
+
 /* --- bytes -------------------------------------------------------------------------------------------------------- */
 
 /* The byte of stream *seed* at an offset; a buffer of them; the check. */
