@@ -54,7 +54,7 @@ headers_in() {
 
 # The library that was unpacked.
 library() {
-	find "$tree" -name 'libringline.so.0.*'
+	find "$tree" -name 'libringline.so.0.*' ! -name '*.py'
 }
 
 # Every name that the dynamic linker can see is public, and there are some.
