@@ -8,6 +8,7 @@ pkginclude_HEADERS = \
 	include/ringline/common.h \
 	include/ringline/conn.h \
 	include/ringline/debug.h \
+	include/ringline/dgram.h \
 	include/ringline/fd.h \
 	include/ringline/listener.h \
 	include/ringline/op.h \

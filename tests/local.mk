@@ -225,6 +225,7 @@ conformance_programs = \
 	tests/conformance/test-fd \
 	tests/conformance/test-select \
 	tests/conformance/test-debug \
+	tests/conformance/test-dgram \
 	tests/conformance/test-embed \
 	tests/conformance/test-handler \
 	tests/conformance/test-shared \
@@ -260,6 +261,8 @@ tests_conformance_test_shared_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
 tests_conformance_test_shared_LDADD = $(CONFORMANCE_LIBS)
 tests_conformance_test_debug_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
 tests_conformance_test_debug_LDADD = $(CONFORMANCE_LIBS)
+tests_conformance_test_dgram_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
+tests_conformance_test_dgram_LDADD = $(CONFORMANCE_LIBS)
 tests_conformance_test_embed_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
 tests_conformance_test_embed_LDADD = $(CONFORMANCE_LIBS)
 tests_conformance_test_handler_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)

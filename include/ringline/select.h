@@ -42,6 +42,8 @@ RINGLINE_BEGIN_DECLS
 #define RINGLINE_CASE_CONDITION 18u   /* a condition: it was signalled, 0. The mutex is neither given back nor taken */
 #define RINGLINE_CASE_WAITGROUP 19u   /* a waitgroup: it is at zero, 0 */
 #define RINGLINE_CASE_ONCE     20u    /* a once: its function has run, 0 */
+#define RINGLINE_CASE_DATAGRAM 21u    /* a datagram socket: datagrams that can be received now, 0: an error, the end, a peer to accept */
+#define RINGLINE_CASE_SENDABLE 22u    /* a datagram socket: there is room to send, 0 */
 
 struct ringline_op;
 

@@ -75,7 +75,7 @@ static int parse_in(struct rln_addr *ret, const char *host)
 	return inet_pton(AF_INET, host, &in->sin_addr) == 1 ? 0 : -EINVAL;
 }
 
-static int parse_tcp(struct rln_addr *ret, const char *text)
+static int parse_inet(struct rln_addr *ret, const char *text)
 {
 	char host[INET6_ADDRSTRLEN + IF_NAMESIZE + 3];
 	const char *colon = strrchr(text, ':');
@@ -101,16 +101,21 @@ static int parse_tcp(struct rln_addr *ret, const char *text)
 	return r;
 }
 
-int rln_addr_parse(struct rln_addr *ret, const char *text)
+int rln_addr_parse_as(struct rln_addr *ret, const char *text, const char *inet)
 {
 	memset(ret, 0, sizeof(*ret));
 	if (!text)
 		return -EINVAL;
-	if (!strncmp(text, "tcp:", 4))
-		return parse_tcp(ret, text + 4);
+	if (!strncmp(text, inet, strlen(inet)))
+		return parse_inet(ret, text + strlen(inet));
 	if (!strncmp(text, "unix:", 5))
 		return parse_unix(ret, text + 5);
 	return -EINVAL;
+}
+
+int rln_addr_parse(struct rln_addr *ret, const char *text)
+{
+	return rln_addr_parse_as(ret, text, "tcp:");
 }
 
 static size_t format_unix(const struct rln_addr *a, char *text, size_t size)
@@ -123,7 +128,7 @@ static size_t format_unix(const struct rln_addr *a, char *text, size_t size)
 	return (size_t)snprintf(text, size, "unix:%.*s", n, un->sun_path);
 }
 
-static size_t format_in6(const struct sockaddr_in6 *in6, char *text, size_t size)
+static size_t format_in6(const struct sockaddr_in6 *in6, const char *inet, char *text, size_t size)
 {
 	char host[INET6_ADDRSTRLEN];
 	char zone[IF_NAMESIZE + 1] = "";
@@ -131,10 +136,10 @@ static size_t format_in6(const struct sockaddr_in6 *in6, char *text, size_t size
 	inet_ntop(AF_INET6, &in6->sin6_addr, host, sizeof(host));
 	if (in6->sin6_scope_id && if_indextoname(in6->sin6_scope_id, zone + 1))
 		zone[0] = '%';
-	return (size_t)snprintf(text, size, "tcp:[%s%s]:%u", host, zone, ntohs(in6->sin6_port));
+	return (size_t)snprintf(text, size, "%s:[%s%s]:%u", inet, host, zone, ntohs(in6->sin6_port));
 }
 
-size_t rln_addr_format(const struct rln_addr *a, char *text, size_t size)
+size_t rln_addr_format_as(const struct rln_addr *a, const char *inet, char *text, size_t size)
 {
 	const struct sockaddr_in *in = (const struct sockaddr_in *)&a->sa;
 	char host[INET_ADDRSTRLEN];
@@ -143,13 +148,18 @@ size_t rln_addr_format(const struct rln_addr *a, char *text, size_t size)
 	case AF_UNIX:
 		return format_unix(a, text, size);
 	case AF_INET6:
-		return format_in6((const struct sockaddr_in6 *)&a->sa, text, size);
+		return format_in6((const struct sockaddr_in6 *)&a->sa, inet, text, size);
 	case AF_INET:
 		inet_ntop(AF_INET, &in->sin_addr, host, sizeof(host));
-		return (size_t)snprintf(text, size, "tcp:%s:%u", host, ntohs(in->sin_port));
+		return (size_t)snprintf(text, size, "%s:%s:%u", inet, host, ntohs(in->sin_port));
 	default:
 		return (size_t)snprintf(text, size, "unknown:%u", (unsigned int)a->sa.ss_family);
 	}
+}
+
+size_t rln_addr_format(const struct rln_addr *a, char *text, size_t size)
+{
+	return rln_addr_format_as(a, "tcp", text, size);
 }
 
 uint16_t rln_addr_port(const struct rln_addr *a)

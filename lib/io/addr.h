@@ -18,6 +18,10 @@ struct rln_addr {
  */
 int rln_addr_parse(struct rln_addr *ret, const char *text) rln_must_check;
 
+/* The same with another word instead of "tcp:". */
+int rln_addr_parse_as(struct rln_addr *ret, const char *text, const char *inet) rln_must_check;
+size_t rln_addr_format_as(const struct rln_addr *a, const char *inet, char *text, size_t size);
+
 /* Writes the text form, cut to size - 1 bytes; returns its whole length. An unnamed unix socket is "unix:". */
 size_t rln_addr_format(const struct rln_addr *a, char *text, size_t size);
 

@@ -15,14 +15,14 @@
 #include "base/fault.h"
 #include "io/bind.h"
 
-static int open_socket(int family)
+static int open_socket(int family, int type)
 {
 	int error = rln_fault(RLN_FAULT_SOCKET);
 	int fd;
 
 	if (error)
 		return -error;
-	fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	fd = socket(family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	return fd < 0 ? -errno : fd;
 }
 
@@ -76,7 +76,7 @@ static int set_listening_options(int fd, const struct rln_addr *a, const struct 
 
 int rln_bind_tcp(const struct rln_addr *a, bool share, const struct ringline_listen_options *o)
 {
-	int fd = open_socket(rln_addr_family(a));
+	int fd = open_socket(rln_addr_family(a), SOCK_STREAM);
 	int r;
 
 	if (fd < 0)
@@ -116,7 +116,7 @@ static const char *socket_path(const struct rln_addr *a)
 }
 
 /* True if the path is a socket that refuses connections: its owner is gone. */
-static bool stale(const struct rln_addr *a)
+static bool stale(const struct rln_addr *a, int type)
 {
 	struct stat st;
 	bool refused;
@@ -124,7 +124,7 @@ static bool stale(const struct rln_addr *a)
 
 	if (lstat(socket_path(a), &st) < 0 || !S_ISSOCK(st.st_mode))
 		return false;
-	fd = open_socket(AF_UNIX);
+	fd = open_socket(AF_UNIX, type);
 	if (fd < 0)
 		return false;
 	refused = connect(fd, (const struct sockaddr *)&a->sa, a->len) < 0 && errno == ECONNREFUSED;
@@ -132,11 +132,11 @@ static bool stale(const struct rln_addr *a)
 	return refused;
 }
 
-static int bind_or_replace(int fd, const struct rln_addr *a)
+static int bind_or_replace(int fd, const struct rln_addr *a, int type)
 {
 	int r = bind_to(fd, a);
 
-	if (r != -EADDRINUSE || !socket_path(a) || !stale(a))
+	if (r != -EADDRINUSE || !socket_path(a) || !stale(a, type))
 		return r;
 	unlink(socket_path(a));
 	return bind_to(fd, a);
@@ -164,13 +164,13 @@ static int dress_path(const struct rln_addr *a, const struct ringline_listen_opt
 
 int rln_bind_unix(const struct rln_addr *a, struct rln_socket_path *path, const struct ringline_listen_options *o)
 {
-	int fd = open_socket(AF_UNIX);
+	int fd = open_socket(AF_UNIX, SOCK_STREAM);
 	int r;
 
 	path->owned = false;
 	if (fd < 0)
 		return fd;
-	r = bind_or_replace(fd, a);
+	r = bind_or_replace(fd, a, SOCK_STREAM);
 	if (r == 0) {
 		note_path(path, a);
 		r = socket_path(a) ? dress_path(a, o) : 0;
@@ -179,6 +179,18 @@ int rln_bind_unix(const struct rln_addr *a, struct rln_socket_path *path, const 
 		return fd;
 	rln_socket_path_remove(path, a);
 	close(fd);
+	return r;
+}
+
+int rln_bind_any(int fd, const struct rln_addr *a, struct rln_socket_path *path, int type)
+{
+	int r;
+
+	if (rln_addr_family(a) != AF_UNIX)
+		return bind_to(fd, a);
+	r = bind_or_replace(fd, a, type);
+	if (r == 0)
+		note_path(path, a);
 	return r;
 }
 

@@ -24,6 +24,9 @@ int rln_bind_tcp(const struct rln_addr *a, bool share, const struct ringline_lis
 int rln_bind_unix(const struct rln_addr *a, struct rln_socket_path *path,
                   const struct ringline_listen_options *o) rln_must_check;
 
+/* Binds a socket of that type; the file that this makes is noted in *path*. */
+int rln_bind_any(int fd, const struct rln_addr *a, struct rln_socket_path *path, int type) rln_must_check;
+
 /* 0 if nobody listens on a TCP address. */
 int rln_bind_probe(const struct rln_addr *a, const struct ringline_listen_options *o) rln_must_check;
 

@@ -5,6 +5,7 @@
 #include "io/accept.h"
 #include "io/buf.h"
 #include "io/conn.h"
+#include "io/dgram.h"
 #include "io/fd.h"
 #include "io/handler.h"
 #include "io/io.h"
@@ -28,6 +29,8 @@ void rln_io_init(struct rln_io *io, struct rln_exec *x, const struct rln_io_conf
 	rln_timers_init(io);
 	rln_accept_init(io);
 	rln_conn_select_init(io);
+	rln_dgrams_init(io);
+	rln_dgram_select_init(io);
 	x->io = io;
 }
 
@@ -58,6 +61,7 @@ void rln_io_fini(struct rln_io *io)
 	leaked = rln_bufs_fini(io);
 	if (leaked)
 		rln_log(RLN_LOG_WARNING, "%u buffers were never dropped", leaked);
+	rln_dgrams_fini(io);      /* buffers may have held datagrams */
 	rln_timers_fini(io);
 	rln_fd_fini(io);
 	rln_accept_fini(io);
@@ -69,7 +73,7 @@ void rln_io_fini(struct rln_io *io)
 
 bool rln_io_idle(const struct rln_io *io)
 {
-	return !io->nopen && !io->nmissed && rln_list_empty(&io->listeners) && !io->nzero_copy;
+	return !io->nopen && !io->nmissed && rln_list_empty(&io->dgrams) && rln_list_empty(&io->listeners) && !io->nzero_copy;
 }
 
 static void each_listener(struct rln_io *io, void (*fn)(struct rln_listener *l))
@@ -126,6 +130,7 @@ void rln_io_close_all(struct rln_io *io)
 	rln_timers_end_all(io);
 	each_listener(io, rln_listener_close);
 	each_conn(io, rln_conn_close);
+	rln_dgrams_close_all(io);
 }
 
 void rln_io_cut_handlers(struct rln_io *io)
@@ -136,4 +141,5 @@ void rln_io_cut_handlers(struct rln_io *io)
 void rln_io_abort_all(struct rln_io *io)
 {
 	each_conn(io, rln_conn_abort);
+	rln_dgrams_close_all(io);
 }

@@ -70,6 +70,10 @@ struct rln_io {
 	struct rln_slab zero_copies;      /* struct rln_zero_copy */
 	uint32_t nzero_copy;              /* of these, how many the kernel has */
 	struct rln_slab bufs;             /* struct ringline_buf */
+	struct rln_slab dgram_slab;       /* struct ringline_dgram */
+	struct rln_list dgrams;           /* ringline_dgram.link: those that hold a descriptor */
+	struct rln_list batches;          /* rln_dgram_batch.link: free ones, for the next that needs one */
+	uint32_t nbatches;
 	struct rln_list listeners;        /* rln_listener.link */
 	struct rln_list held;             /* rln_segment.held: unread bytes in the backend's buffers */
 	struct rln_slab takers;           /* struct ringline_listener */

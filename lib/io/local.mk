@@ -36,6 +36,16 @@ io_sources = \
 	lib/io/connect.h \
 	lib/io/crowd.c \
 	lib/io/crowd.h \
+	lib/io/dgram-accept.c \
+	lib/io/dgram-batch.c \
+	lib/io/dgram-batch.h \
+	lib/io/dgram-control.c \
+	lib/io/dgram-option.c \
+	lib/io/dgram-recv.c \
+	lib/io/dgram-select.c \
+	lib/io/dgram-send.c \
+	lib/io/dgram.c \
+	lib/io/dgram.h \
 	lib/io/fd.c \
 	lib/io/fd.h \
 	lib/io/forward.c \
@@ -50,6 +60,8 @@ io_sources = \
 	lib/io/pipes.c \
 	lib/io/pipes.h \
 	lib/io/sendfile.c \
+	lib/io/sockaddr.c \
+	lib/io/sockaddr.h \
 	lib/io/timer.c \
 	lib/io/timer.h \
 	lib/io/transport-plain.c \
