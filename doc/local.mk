@@ -44,6 +44,10 @@ dist_man_MANS = \
 	doc/man/ringline_conn_sendfile.3 \
 	doc/man/ringline_conn_set_option.3 \
 	doc/man/ringline_connect.3 \
+	doc/man/ringline_dgram_open.3 \
+	doc/man/ringline_dgram_recv.3 \
+	doc/man/ringline_dgram_send.3 \
+	doc/man/ringline_dgram_set_option.3 \
 	doc/man/ringline_event_new.3 \
 	doc/man/ringline_fd_wait.3 \
 	doc/man/ringline_listener_open.3 \
@@ -58,6 +62,7 @@ dist_man_MANS = \
 	doc/man/ringline_scope_open.3 \
 	doc/man/ringline_select.3 \
 	doc/man/ringline_set_allocator.3 \
+	doc/man/ringline_sockaddr_parse.3 \
 	doc/man/ringline_sleep.3 \
 	doc/man/ringline_task_dump.3 \
 	doc/man/ringline_task_join.3 \

@@ -163,6 +163,15 @@ RINGLINE_SUSPENDS ssize_t ringline_dgram_recv_from(struct ringline_dgram *sock, 
                                                    struct ringline_sockaddr *peer) RINGLINE_MUST_CHECK;
 
 /*
+ * Receives without waiting; in a scope that was cut -ETIME or -ECANCELED takes the place of -EAGAIN. Not a suspending call,
+ * but for a task or a callback of the worker.
+ *
+ * Returns as ringline_dgram_recv(); -EAGAIN (nothing is there).
+ * Since: 0.1
+ */
+ssize_t ringline_dgram_recv_nowait(struct ringline_dgram *sock, struct ringline_dgram_msg *msg) RINGLINE_MUST_CHECK;
+
+/*
  * Receives the next datagram where it lies: *ret is a buffer of it, the caller's to drop (buf.h). Of joined datagrams it has
  * all, and msg->segment the size of each. msg->data points into the buffer; its fds and nfds are as in ringline_dgram_recv().
  *
@@ -216,14 +225,19 @@ RINGLINE_SUSPENDS ssize_t ringline_dgram_send_batch(struct ringline_dgram *sock,
                                                     size_t msg_size) RINGLINE_MUST_CHECK;
 
 /*
- * Sends without waiting: -EAGAIN, when the socket has no room, and ringline_dgram_wait_sendable() waits until it has. Not
- * suspending calls, but for a task or a callback of the worker.
+ * Sends without waiting. Not a suspending call, but for a task or a callback of the worker.
  *
- * Return as ringline_dgram_send() and ringline_dgram_recv(); -EAGAIN.
+ * Returns as ringline_dgram_send(); -EAGAIN (the socket has no room).
  * Since: 0.1
  */
 ssize_t ringline_dgram_send_nowait(struct ringline_dgram *sock, const struct ringline_dgram_msg *msg) RINGLINE_MUST_CHECK;
-ssize_t ringline_dgram_recv_nowait(struct ringline_dgram *sock, struct ringline_dgram_msg *msg) RINGLINE_MUST_CHECK;
+
+/*
+ * Waits until the socket has room: until the kernel calls it writable.
+ *
+ * Returns 0; -ECONNABORTED (closed meanwhile), -EBADF (closed), -EINVAL, -ETIME, -ECANCELED, -EPERM, -EDEADLK.
+ * Since: 0.1
+ */
 RINGLINE_SUSPENDS int ringline_dgram_wait_sendable(struct ringline_dgram *sock) RINGLINE_MUST_CHECK;
 
 /* options of ringline_dgram_set_option() */
