@@ -37,6 +37,7 @@ struct ringline_sockaddr {
 		struct sockaddr_in in;
 		struct sockaddr_in6 in6;
 		struct sockaddr_un un;
+		uint64_t room[14];
 	} address;
 };
 
@@ -140,6 +141,7 @@ struct ringline_dgram_msg {
 	int *fds;                         /* unix: descriptors that come along; receive: room, close-on-exec, the caller's */
 	uint32_t nfds;                    /* receive: room, then how many came */
 	uint32_t reserved;
+	uint64_t more[4];                 /* for what is to come */
 	struct ringline_sockaddr peer;    /* receive: whence; send: where to, length 0: connected */
 	struct ringline_sockaddr local;   /* the address it was sent to, without a port; send: the source */
 };
