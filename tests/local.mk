@@ -75,6 +75,7 @@ unit_programs = \
 	tests/unit/test-fiber \
 	tests/unit/test-handle \
 	tests/unit/fuzz-address \
+	tests/unit/fuzz-control \
 	tests/unit/fuzz-streams \
 	tests/unit/test-heap \
 	tests/unit/test-schedule \
@@ -156,6 +157,9 @@ tests_unit_test_backend_loop_LDADD = $(UNIT_FULL_LIBS)
 tests_unit_fuzz_address_SOURCES = tests/fuzz/fuzz-address.c tests/fuzz/fuzz-main.c tests/fuzz/fuzz.h
 tests_unit_fuzz_address_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_fuzz_address_LDADD = $(UNIT_FULL_LIBS)
+tests_unit_fuzz_control_SOURCES = tests/fuzz/fuzz-control.c tests/fuzz/fuzz-main.c tests/fuzz/fuzz.h
+tests_unit_fuzz_control_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_fuzz_control_LDADD = $(UNIT_FULL_LIBS)
 tests_unit_fuzz_streams_SOURCES = tests/fuzz/fuzz-streams.c tests/fuzz/fuzz-main.c tests/fuzz/fuzz.h
 tests_unit_fuzz_streams_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_fuzz_streams_LDADD = $(UNIT_FULL_LIBS)

@@ -105,20 +105,6 @@ struct rln_dgram_batch *rln_dgram_batch_get(struct rln_io *io)
 	return b;
 }
 
-/* GRO: the kernel says how long the datagrams are that it has joined. */
-static uint32_t segment_of(struct msghdr *h, uint32_t length)
-{
-	struct ringline_dgram_msg m = { .nfds = 0 };
-	struct cmsghdr *c;
-
-	if (!h->msg_controllen)
-		return 0;
-	for (c = CMSG_FIRSTHDR(h); c; c = CMSG_NXTHDR(h, c))
-		if (rln_dgram_is_gro(c, &m) && m.segment < length)
-			return m.segment;
-	return 0;
-}
-
 int rln_dgram_batch_fetch(struct rln_dgram_batch *b, int fd, uint32_t max)
 {
 	int error = rln_fault(RLN_FAULT_RECV);
@@ -137,7 +123,7 @@ int rln_dgram_batch_fetch(struct rln_dgram_batch *b, int fd, uint32_t max)
 	for (i = 0; i < (uint32_t)n; i++) {
 		b->slot[i].peer.length = b->msg[i].msg_hdr.msg_namelen;
 		b->slot[i].offset = 0;
-		b->slot[i].segment = segment_of(&b->msg[i].msg_hdr, b->msg[i].msg_len);
+		b->slot[i].segment = rln_dgram_segment(&b->msg[i].msg_hdr, b->msg[i].msg_len);
 	}
 	b->used = (uint32_t)n;
 	b->count = (uint32_t)n;

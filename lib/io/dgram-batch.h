@@ -64,8 +64,8 @@ uint32_t rln_dgram_parse_control(struct msghdr *h, struct ringline_dgram_msg *m)
 /* The error that a message of the error queue tells of, negative. */
 int rln_dgram_parse_error(struct msghdr *h);
 
-/* Does a control message say how long joined datagrams are? m->segment then. */
-bool rln_dgram_is_gro(const struct cmsghdr *c, struct ringline_dgram_msg *m);
+/* How long each of the datagrams is that the kernel has joined to one of *length* bytes (GRO); 0: it is one. */
+uint32_t rln_dgram_segment(struct msghdr *h, uint32_t length);
 
 /* Bytes that control messages of *m* take, written to *control* (room for RLN_DGRAM_CONTROL). -EINVAL. */
 int rln_dgram_write_control(unsigned char *control, const struct ringline_dgram_msg *m, int family, bool with_fds);

@@ -22,6 +22,24 @@
 #define UDP_GRO 104
 #endif
 
+/* The first control message, the next one; NULL: there is none that is whole. */
+static const struct cmsghdr *whole(const struct msghdr *h, const struct cmsghdr *c)
+{
+	size_t room = c ? (size_t)((const unsigned char *)h->msg_control + h->msg_controllen - (const unsigned char *)c) : 0;
+
+	return c && c->cmsg_len >= CMSG_LEN(0) && c->cmsg_len <= room ? c : NULL;
+}
+
+static const struct cmsghdr *first(struct msghdr *h)
+{
+	return whole(h, h->msg_controllen ? CMSG_FIRSTHDR(h) : NULL);
+}
+
+static const struct cmsghdr *next(struct msghdr *h, const struct cmsghdr *c)
+{
+	return whole(h, CMSG_NXTHDR(h, (struct cmsghdr *)(uintptr_t)c));
+}
+
 /* The bytes of a control message, to *to* if there are as many. */
 static bool read_data(const struct cmsghdr *c, void *to, size_t n)
 {
@@ -44,14 +62,15 @@ static bool read_number(const struct cmsghdr *c, int32_t *value)
 	return true;
 }
 
-bool rln_dgram_is_gro(const struct cmsghdr *c, struct ringline_dgram_msg *m)
+uint32_t rln_dgram_segment(struct msghdr *h, uint32_t length)
 {
+	const struct cmsghdr *c;
 	int32_t size;
 
-	if (c->cmsg_level != SOL_UDP || c->cmsg_type != UDP_GRO || !read_number(c, &size) || size <= 0)
-		return false;
-	m->segment = (uint32_t)size;
-	return true;
+	for (c = first(h); c; c = next(h, c))
+		if (c->cmsg_level == SOL_UDP && c->cmsg_type == UDP_GRO && read_number(c, &size))
+			return size > 0 && (uint32_t)size < length ? (uint32_t)size : 0;
+	return 0;
 }
 
 static void read_ip(const struct cmsghdr *c, struct ringline_dgram_msg *m)
@@ -134,14 +153,10 @@ uint32_t rln_dgram_parse_control(struct msghdr *h, struct ringline_dgram_msg *m)
 {
 	uint32_t room = m->fds ? m->nfds : 0;
 	uint32_t lost = 0;
-	struct cmsghdr *c;
+	const struct cmsghdr *c;
 
 	m->nfds = 0;
-	if (rln_likely(!h->msg_controllen))
-		return 0;
-	for (c = CMSG_FIRSTHDR(h); c; c = CMSG_NXTHDR(h, c)) {
-		if (c->cmsg_len < CMSG_LEN(0))
-			break;
+	for (c = first(h); c; c = next(h, c)) {
 		if (c->cmsg_level == SOL_SOCKET)
 			lost += read_socket(c, m, room);
 		else if (c->cmsg_level == IPPROTO_IP)
@@ -155,14 +170,12 @@ uint32_t rln_dgram_parse_control(struct msghdr *h, struct ringline_dgram_msg *m)
 int rln_dgram_parse_error(struct msghdr *h)
 {
 	struct sock_extended_err e;
-	struct cmsghdr *c;
+	const struct cmsghdr *c;
 
-	for (c = h->msg_controllen ? CMSG_FIRSTHDR(h) : NULL; c; c = CMSG_NXTHDR(h, c)) {
+	for (c = first(h); c; c = next(h, c)) {
 		bool v4 = c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_RECVERR;
 		bool v6 = c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_RECVERR;
 
-		if (c->cmsg_len < CMSG_LEN(0))
-			break;
 		if ((v4 || v6) && read_data(c, &e, sizeof(e)) && e.ee_errno && e.ee_errno < 4096)
 			return -(int)e.ee_errno;
 	}
