@@ -44,7 +44,7 @@ void *contender_alloc(void *old, size_t count, size_t size)
 
 /* Addresses */
 
-static socklen_t parse_tcp(union address *a, const char *text)
+static socklen_t parse_inet(union address *a, const char *text)
 {
 	const char *colon = strrchr(text, ':');
 	char host[INET_ADDRSTRLEN];
@@ -80,8 +80,8 @@ static socklen_t parse_unix(union address *a, const char *path)
 static socklen_t parse_address(union address *a, const char *text)
 {
 	memset(a, 0, sizeof(*a));
-	if (!strncmp(text, "tcp:", 4))
-		return parse_tcp(a, text + 4);
+	if (!strncmp(text, "tcp:", 4) || !strncmp(text, "udp:", 4))
+		return parse_inet(a, text + 4);
 	return strncmp(text, "unix:", 5) ? 0 : parse_unix(a, text + 5);
 }
 
@@ -98,7 +98,7 @@ static void describe(struct contender *c, const char *text)
 	if (getsockname(c->fd, &a.any, &len) < 0)
 		contender_die("getsockname", errno);
 	inet_ntop(AF_INET, &a.in.sin_addr, host, sizeof(host));
-	snprintf(c->address, sizeof(c->address), "tcp:%s:%u", host, (unsigned int)ntohs(a.in.sin_port));
+	snprintf(c->address, sizeof(c->address), "%s:%s:%u", c->datagrams ? "udp" : "tcp", host, (unsigned int)ntohs(a.in.sin_port));
 }
 
 /* Start and end */
@@ -135,16 +135,16 @@ static void open_listener(struct contender *c, const union address *a, socklen_t
 {
 	static const int on = 1;
 
-	c->fd = socket(a->any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | flags, 0);
+	c->fd = socket(a->any.sa_family, (c->datagrams ? SOCK_DGRAM : SOCK_STREAM) | SOCK_CLOEXEC | flags, 0);
 	if (c->fd < 0)
 		contender_die("socket", errno);
-	if (!c->local) {
+	if (!c->local && !c->datagrams) {
 		setsockopt(c->fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
 		setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	}
 	if (bind(c->fd, &a->any, len) < 0)
 		contender_die("bind", errno);
-	if (listen(c->fd, CONTENDER_BACKLOG) < 0)
+	if (!c->datagrams && listen(c->fd, CONTENDER_BACKLOG) < 0)
 		contender_die("listen", errno);
 }
 
@@ -161,6 +161,7 @@ void contender_start(struct contender *c, int argc, char **argv, int flags)
 	}
 	prepare_process();
 	c->local = a.any.sa_family == AF_UNIX;
+	c->datagrams = !strncmp(text, "udp:", 4);
 	open_listener(c, &a, len, flags);
 	describe(c, text);
 }

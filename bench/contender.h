@@ -3,7 +3,7 @@
  * What the echo servers of the benchmark share, so that they differ in their loops only: one option, one way to listen,
  * one way to end. They have one thread each.
  *
- *     -l ADDRESS   tcp:ADDRESS:PORT (IPv4), unix:PATH or unix:@NAME; port 0 picks one [tcp:127.0.0.1:0]
+ *     -l ADDRESS   tcp:ADDRESS:PORT (IPv4), udp:ADDRESS:PORT, unix:PATH or unix:@NAME; port 0 picks one [tcp:127.0.0.1:0]
  *
  * A server prints "listening on ADDRESS" with the real port when it accepts, and ends with 0 at SIGTERM or SIGINT. Bad
  * options end it with 2, anything else that fails with 1.
@@ -22,6 +22,7 @@
 struct contender {
 	int fd;                   /* the listening socket */
 	bool local;               /* it is a unix socket */
+	bool datagrams;           /* it is a UDP socket, and does not listen */
 	char address[160];        /* as it is announced */
 };
 

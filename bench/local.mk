@@ -64,13 +64,28 @@ bench_contender_cppflags = -D_GNU_SOURCE -I$(srcdir)/bench
 bench_raw_epoll_SOURCES = bench/raw-epoll.c $(bench_contender)
 bench_raw_epoll_CPPFLAGS = $(bench_contender_cppflags)
 
+noinst_PROGRAMS += bench/udp-load bench/udp-epoll
+bench_udp_load_CPPFLAGS = -D_GNU_SOURCE
+bench_udp_epoll_SOURCES = bench/udp-epoll.c $(bench_contender)
+bench_udp_epoll_CPPFLAGS = $(bench_contender_cppflags)
+
 if HAVE_LIBURING
+noinst_PROGRAMS += bench/udp-uring
+bench_udp_uring_SOURCES = bench/udp-uring.c $(bench_contender)
+bench_udp_uring_CPPFLAGS = $(bench_contender_cppflags) $(LIBURING_CFLAGS)
+bench_udp_uring_LDADD = $(LIBURING_LIBS)
+
 noinst_PROGRAMS += bench/raw-uring
 bench_raw_uring_SOURCES = bench/raw-uring.c $(bench_contender)
 bench_raw_uring_CPPFLAGS = $(bench_contender_cppflags) $(LIBURING_CFLAGS)
 endif
 
 if HAVE_LIBUV
+noinst_PROGRAMS += bench/udp-libuv
+bench_udp_libuv_SOURCES = bench/udp-libuv.c $(bench_contender)
+bench_udp_libuv_CPPFLAGS = $(bench_contender_cppflags) $(LIBUV_CFLAGS)
+bench_udp_libuv_LDADD = $(LIBUV_LIBS)
+
 noinst_PROGRAMS += bench/echo-libuv
 bench_echo_libuv_SOURCES = bench/echo-libuv.c $(bench_contender)
 bench_echo_libuv_CPPFLAGS = $(bench_contender_cppflags) $(LIBUV_CFLAGS)

@@ -28,6 +28,11 @@ CONTENDERS = {c.name: c for c in (
     Contender("libevent", ("bench/echo-libevent",), "epoll"),
     Contender("ringline-stackless", ("examples/echo-stackless", "-b", "io_uring", "--stats"), "io_uring", True),
     Contender("ringline-epoll-stackless", ("examples/echo-stackless", "-b", "epoll", "--stats"), "epoll", True),
+    Contender("udp-ringline", ("examples/udp-echo", "-b", "io_uring"), "io_uring"),
+    Contender("udp-ringline-epoll", ("examples/udp-echo", "-b", "epoll"), "epoll"),
+    Contender("udp-uring", ("bench/udp-uring",), "io_uring"),
+    Contender("udp-epoll", ("bench/udp-epoll",), "epoll"),
+    Contender("udp-libuv", ("bench/udp-libuv",), "epoll"),
     Contender("ringline-tiny", ("bench/echo-tiny",), "io_uring", True),
 )}
 
@@ -148,6 +153,14 @@ def stackless(name, **options):
     return Row(name, contenders=(*OWN, *STACKLESS), bars=bars, **options)
 
 
+def datagrams(name, size, of_libuv):
+    """4 sockets with 32 datagrams under way each."""
+    best = {"udp-ringline": "udp-uring", "udp-ringline-epoll": "udp-epoll"}
+    bars = tuple(bar for own, raw in best.items() for bar in (Bar(own, "cpu", 1.05, raw), Bar(own, "cpu", of_libuv, "udp-libuv")))
+    return Row(name, connections=4, depth=32, size=size, transport="udp", calls=True, bars=bars,
+               contenders=("udp-epoll", "udp-uring", *best, "udp-libuv"))
+
+
 def stream(name, count, **limits):
     """*limits* are of CPU per byte, or of bytes per second."""
     bars = tuple(Bar(own, metric, limit, "raw", least=metric == "per_second") for own in OWN for metric, limit in limits.items())
@@ -176,6 +189,8 @@ ROWS = (
     beside_idle("64K-c50-idle", connections=50, size=65536, stretch=2),
     Row("memory", "memory", connections=IDLE, bars=tuple(
         bar for own in OWN for bar in (Bar(own, "bytes_per_connection", 4800), Bar(own, "process_bytes", 4 << 20)))),
+    datagrams("udp-64B", 64, 0.85),
+    datagrams("udp-1400B", 1400, 0.95),
     Row("memory-stackless", "memory", connections=18000, contenders=STACKLESS, bars=tuple(
         Bar(own, "bytes_per_connection", 400) for own in STACKLESS)),
     stackless("stackless-64B-c50", connections=50, calls=True),

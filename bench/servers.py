@@ -84,7 +84,7 @@ class Server:
         if not os.access(program, os.X_OK):
             raise Missing(contender.name)
         self.directory = tempfile.TemporaryDirectory(prefix="ringline-bench-")
-        where = "tcp:127.0.0.1:0" if transport == "tcp" else f"unix:{self.directory.name}/socket"
+        where = f"unix:{self.directory.name}/socket" if transport == "unix" else f"{transport}:127.0.0.1:0"
         self.log = tempfile.TemporaryFile()
         self.process = start([program, *contender.command[1:], "-l", where], SERVER_CPU, stderr=self.log)
         self.pid = self.process.pid
@@ -153,7 +153,8 @@ class Load:
     def __init__(self, server, build, connections, size=64, depth=1, churn=False):
         self.name = f"load of {server.contender.name}"
         self.connections = connections
-        command = [os.path.join(build, "bench/load"), "--slices", "-a", server.address, "-p", str(server.pid),
+        program = ["bench/udp-load"] if server.address.startswith("udp:") else ["bench/load", "--slices"]
+        command = [os.path.join(build, program[0]), *program[1:], "-a", server.address, "-p", str(server.pid),
                    "-c", str(connections), "-s", str(size), "-d", str(depth)]
         softirq = softirq_thread(SERVER_CPU)
         if softirq:
