@@ -217,7 +217,8 @@ RINGLINE_SUSPENDS ssize_t ringline_dgram_send_to(struct ringline_dgram *sock, co
                                                  const struct ringline_sockaddr *peer) RINGLINE_MUST_CHECK;
 
 /*
- * Sends n datagrams with as few system calls as may be, and without their descriptors.
+ * Sends n datagrams with as few system calls as may be, and without their descriptors. Those of one length to one peer, one
+ * after the other, are cut apart by the kernel as late as it can (GSO).
  *
  * Returns how many were sent, in the order of the array, at least 1 if n is: the error of the next one comes from the call that
  * begins with it; the errors of ringline_dgram_send() if that is the first.

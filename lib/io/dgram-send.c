@@ -66,11 +66,6 @@ static int await_peer(struct ringline_dgram *s, struct ringline_task *t, uint64_
 
 /* A message as the kernel takes it */
 
-struct outgoing {
-	struct msghdr h;
-	struct iovec iov;
-};
-
 static int fill(struct msghdr *h, struct iovec *iov, const struct ringline_dgram_msg *m)
 {
 	if ((!m->data && m->length) || m->peer.length > sizeof(m->peer.address))
@@ -241,24 +236,102 @@ ssize_t ringline_dgram_send_to(struct ringline_dgram *sock, const void *data, si
 	return ringline_dgram_send(sock, &m);
 }
 
+/*
+ * Runs: datagrams of one length for one peer, one after the other, of which the last may be shorter. The kernel takes them as
+ * one message and cuts them apart late (UDP_SEGMENT, udp(7)), so they go through most of it together.
+ */
+
+#define RUN_MAX   64u                           /* UDP_MAX_SEGMENTS of older kernels */
+#define RUN_BYTES 60000u
+
+static bool may_join(const struct ringline_dgram *s, const struct ringline_dgram_msg *m)
+{
+	return !s->no_runs && s->family != AF_UNIX && is_plain(m) && m->length;
+}
+
+static bool follows(const struct ringline_dgram_msg *first, const struct ringline_dgram_msg *m)
+{
+	return is_plain(m) && m->length && m->data && m->length <= first->length && m->peer.length == first->peer.length &&
+	       !memcmp(&m->peer.address, &first->peer.address, m->peer.length);
+}
+
+static unsigned int run_length(const struct ringline_dgram *s, const struct ringline_dgram_msg *m, size_t n)
+{
+	size_t most = rln_min(n, (size_t)RUN_MAX);
+	unsigned int k = 1;
+
+	if (!may_join(s, m))
+		return 1;
+	most = rln_min(most, RUN_BYTES / m->length);
+	while (k < most && m[k - 1].length == m->length && follows(m, &m[k]))
+		k++;
+	return k;
+}
+
+/* What one sendmmsg(2) takes. */
+struct outgoing {
+	struct mmsghdr h[BATCH_MAX];
+	struct iovec iov[BATCH_MAX];
+	unsigned int run[BATCH_MAX];              /* datagrams in each */
+	unsigned int n;
+	rln_aligned(16) unsigned char control[BATCH_MAX][CONTROL_MAX];
+};
+
+/* Adds a run of *k* datagrams whose iovecs begin at *iov*. */
+static int add_run(const struct ringline_dgram *s, struct outgoing *o, struct iovec *iov, const struct ringline_dgram_msg *m,
+                   unsigned int k)
+{
+	struct msghdr *h = &o->h[o->n].msg_hdr;
+	struct ringline_dgram_msg joined = { .segment = (uint32_t)m->length };
+	unsigned int i;
+	int r = fill(h, iov, m);
+
+	if (r == 0)
+		r = fill_control(s, h, k > 1 ? &joined : m, o->control[o->n], false);
+	if (r < 0)
+		return r;
+	for (i = 1; i < k; i++)
+		iov[i] = (struct iovec){ .iov_base = m[i].data, .iov_len = m[i].length };
+	h->msg_iovlen = k;
+	o->run[o->n++] = k;
+	return 0;
+}
+
+/* Datagrams in the first *n* runs. */
+static int sum(const struct outgoing *o, int n)
+{
+	int total = 0;
+	int i;
+
+	for (i = 0; i < n; i++)
+		total += (int)o->run[i];
+	return total;
+}
+
 /* As many of the array as one system call takes. How many went, or -errno. */
 static int send_array(struct ringline_dgram *s, const struct ringline_dgram_msg *msgs, size_t n)
 {
-	struct mmsghdr h[BATCH_MAX];
-	struct iovec iov[BATCH_MAX];
-	rln_aligned(16) unsigned char control[BATCH_MAX][CONTROL_MAX];
-	unsigned int k;
+	struct outgoing o;
+	unsigned int taken = 0;
 	int r = 0;
 	int i;
 
-	for (k = 0; k < n && k < BATCH_MAX && r == 0; k++) {
-		r = fill(&h[k].msg_hdr, &iov[k], &msgs[k]);
-		if (r == 0)
-			r = fill_control(s, &h[k].msg_hdr, &msgs[k], control[k], false);
+	o.n = 0;
+	while (taken < n && taken < BATCH_MAX && r == 0) {
+		unsigned int k = run_length(s, &msgs[taken], rln_min(n, (size_t)BATCH_MAX) - taken);
+
+		r = add_run(s, &o, &o.iov[taken], &msgs[taken], k);
+		taken += k;
 	}
-	if (r < 0 && --k == 0)    /* those before it are sent first */
+	if (r < 0 && !o.n)        /* those before it are sent first */
 		return r;
-	r = send_some(s, h, k);
+	r = send_some(s, o.h, o.n);
+	if (r < 0 && r != -EAGAIN && o.run[0] > 1) {
+		/* a device that does not cut, or datagrams larger than it takes whole: never again on this socket */
+		s->no_runs = true;
+		return send_array(s, msgs, n);
+	}
+	r = r > 0 ? sum(&o, r) : r;
 	for (i = 0; i < r; i++)
 		count(s, &msgs[i]);
 	return r;

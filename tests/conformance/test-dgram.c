@@ -283,6 +283,55 @@ static void test_batch(void)
 	on_each(batch_main);
 }
 
+/* What is joined on its way to the kernel is apart again at the other end: runs to one peer, shorter ones, empty ones, others. */
+static int runs_main(void *arg)
+{
+	static const size_t lengths[] = { 700, 700, 700, 300, 300, 0, 0, 300, 400, 30000, 30000, 30000, 1, 1, 1, 1, 700, 700 };
+	static char buf[G_N_ELEMENTS(lengths)][30000];
+	struct ringline_dgram_msg m[2 * G_N_ELEMENTS(lengths)] = { { 0 } };
+	struct ringline_dgram_info info = RINGLINE_DGRAM_INFO_INIT;
+	struct pair p;
+	size_t done = 0;
+	size_t i;
+
+	(void)arg;
+	open_pair(&p, 0);
+	for (i = 0; i < G_N_ELEMENTS(m); i++) {
+		size_t n = lengths[i % G_N_ELEMENTS(lengths)];
+
+		conf_fill(buf[i % G_N_ELEMENTS(lengths)], n, (uint32_t)(i % G_N_ELEMENTS(lengths)), 0);
+		m[i].data = buf[i % G_N_ELEMENTS(lengths)];
+		m[i].length = n;
+		/* the second half alternates between the two sockets */
+		m[i].peer = i >= G_N_ELEMENTS(lengths) && i % 2 ? p.at_a : p.at_b;
+	}
+	while (done < G_N_ELEMENTS(m)) {
+		ssize_t r = ringline_dgram_send_batch(p.a, m + done, 2, sizeof(*m));
+
+		g_assert_cmpint(r, >, 0);
+		for (i = done; i < done + (size_t)r; i++) {
+			bool home = i >= G_N_ELEMENTS(lengths) && i % 2;
+
+			take(home ? p.a : p.b, m[i].length, (uint32_t)(i % G_N_ELEMENTS(lengths)), &p.at_a);
+		}
+		done += (size_t)r;
+	}
+	CONF_OK(ringline_dgram_info(p.a, &info));
+	g_assert_cmpuint(info.sent, ==, G_N_ELEMENTS(m));
+
+	/* all at once */
+	g_assert_cmpint(ringline_dgram_send_batch(p.a, m, 5, sizeof(*m)), ==, 5);
+	for (i = 0; i < 5; i++)
+		take(p.b, lengths[i], (uint32_t)i, &p.at_a);
+	close_pair(&p);
+	return 0;
+}
+
+static void test_runs(void)
+{
+	on_each(runs_main);
+}
+
 /* Buffers in place outlive the next fetches, and the socket. */
 static int in_place_main(void *arg)
 {
@@ -1075,6 +1124,7 @@ static void add_cases(void)
 	conf_add("/dgram/truncated", test_truncated);
 	conf_add("/dgram/too-long", test_too_long);
 	conf_add("/dgram/batch", test_batch);
+	conf_add("/dgram/runs", test_runs);
 	conf_add("/dgram/in-place", test_in_place);
 	conf_add("/dgram/flood-is-accounted-for", test_flood);
 	conf_add("/dgram/info", test_info);
