@@ -11,6 +11,7 @@ noinst_PROGRAMS += \
 	examples/linkwatch \
 	examples/pipeline \
 	examples/proxy \
+	examples/syslogd \
 	examples/udp-echo \
 	examples/wallclock \
 	$(NULL)
@@ -31,6 +32,9 @@ examples_pipeline_LDADD = lib/libringline.la
 
 examples_linkwatch_CPPFLAGS = $(PUBLIC_CPPFLAGS)
 examples_linkwatch_LDADD = lib/libringline.la
+
+examples_syslogd_CPPFLAGS = $(PUBLIC_CPPFLAGS)
+examples_syslogd_LDADD = lib/libringline.la
 
 examples_udp_echo_CPPFLAGS = $(PUBLIC_CPPFLAGS)
 examples_udp_echo_LDADD = lib/libringline.la

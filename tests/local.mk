@@ -388,6 +388,7 @@ integration_scripts = \
 	tests/integration/peers.sh \
 	tests/integration/plugin.sh \
 	tests/integration/streams.sh \
+	tests/integration/syslogd.sh \
 	$(NULL)
 
 integration_tests = $(integration_scripts) $(integration_runs)
