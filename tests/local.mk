@@ -373,6 +373,11 @@ tests_integration_test_loops_CPPFLAGS = $(CONFORMANCE_CPPFLAGS) $(LOOPS_CFLAGS) 
 tests_integration_test_loops_LDADD = $(CONFORMANCE_LIBS) $(LOOPS_LIBS)
 endif
 
+# What crosses network namespaces.
+integration_programs += tests/integration/group
+tests_integration_group_CPPFLAGS = $(PUBLIC_CPPFLAGS)
+tests_integration_group_LDADD = lib/libringline.la
+
 # A plugin, and a program that knows nothing of the library.
 integration_programs += tests/integration/plugin-host
 tests_integration_plugin_host_CPPFLAGS = -D_GNU_SOURCE
@@ -385,6 +390,7 @@ tests_integration_plugin_la_LIBADD = lib/libringline.la
 integration_scripts = \
 	tests/integration/examples.sh \
 	tests/integration/gdb.sh \
+	tests/integration/groups.sh \
 	tests/integration/peers.sh \
 	tests/integration/plugin.sh \
 	tests/integration/streams.sh \
