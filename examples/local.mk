@@ -5,6 +5,7 @@
 noinst_PROGRAMS += \
 	examples/chat \
 	examples/checksum \
+	examples/dns \
 	examples/echo \
 	examples/echo-stackless \
 	examples/fanout \
@@ -41,6 +42,16 @@ examples_udp_echo_LDADD = lib/libringline.la
 
 examples_wallclock_CPPFLAGS = $(PUBLIC_CPPFLAGS)
 examples_wallclock_LDADD = lib/libringline.la
+
+examples_dns_SOURCES = \
+	examples/dns-message.c \
+	examples/dns-message.h \
+	examples/dns-zone.c \
+	examples/dns-zone.h \
+	examples/dns.c \
+	$(NULL)
+examples_dns_CPPFLAGS = $(PUBLIC_CPPFLAGS)
+examples_dns_LDADD = lib/libringline.la
 
 examples_echo_SOURCES = examples/echo.c $(examples_common)
 examples_echo_CPPFLAGS = $(PUBLIC_CPPFLAGS) -I$(srcdir)/examples

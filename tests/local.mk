@@ -76,6 +76,7 @@ unit_programs = \
 	tests/unit/test-handle \
 	tests/unit/fuzz-address \
 	tests/unit/fuzz-control \
+	tests/unit/fuzz-dns \
 	tests/unit/fuzz-streams \
 	tests/unit/test-heap \
 	tests/unit/test-schedule \
@@ -160,6 +161,10 @@ tests_unit_fuzz_address_LDADD = $(UNIT_FULL_LIBS)
 tests_unit_fuzz_control_SOURCES = tests/fuzz/fuzz-control.c tests/fuzz/fuzz-main.c tests/fuzz/fuzz.h
 tests_unit_fuzz_control_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_fuzz_control_LDADD = $(UNIT_FULL_LIBS)
+tests_unit_fuzz_dns_SOURCES = examples/dns-message.c examples/dns-message.h tests/fuzz/fuzz-dns.c tests/fuzz/fuzz-main.c \
+	tests/fuzz/fuzz.h
+tests_unit_fuzz_dns_CPPFLAGS = $(UNIT_CPPFLAGS) -I$(srcdir)/examples
+tests_unit_fuzz_dns_LDADD = $(UNIT_FULL_LIBS)
 tests_unit_fuzz_streams_SOURCES = tests/fuzz/fuzz-streams.c tests/fuzz/fuzz-main.c tests/fuzz/fuzz.h
 tests_unit_fuzz_streams_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_fuzz_streams_LDADD = $(UNIT_FULL_LIBS)
@@ -388,6 +393,7 @@ tests_integration_plugin_la_LDFLAGS = -module -avoid-version -shared -rpath /now
 tests_integration_plugin_la_LIBADD = lib/libringline.la
 
 integration_scripts = \
+	tests/integration/dns.sh \
 	tests/integration/examples.sh \
 	tests/integration/gdb.sh \
 	tests/integration/groups.sh \
