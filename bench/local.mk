@@ -64,7 +64,9 @@ bench_contender_cppflags = -D_GNU_SOURCE -I$(srcdir)/bench
 bench_raw_epoll_SOURCES = bench/raw-epoll.c $(bench_contender)
 bench_raw_epoll_CPPFLAGS = $(bench_contender_cppflags)
 
-noinst_PROGRAMS += bench/udp-load bench/udp-epoll
+noinst_PROGRAMS += bench/udp-bulk bench/udp-load bench/udp-epoll
+bench_udp_bulk_CPPFLAGS = $(PUBLIC_CPPFLAGS)
+bench_udp_bulk_LDADD = lib/libringline.la
 bench_udp_load_CPPFLAGS = -D_GNU_SOURCE
 bench_udp_epoll_SOURCES = bench/udp-epoll.c $(bench_contender)
 bench_udp_epoll_CPPFLAGS = $(bench_contender_cppflags)

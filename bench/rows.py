@@ -30,6 +30,8 @@ CONTENDERS = {c.name: c for c in (
     Contender("ringline-epoll-stackless", ("examples/echo-stackless", "-b", "epoll", "--stats"), "epoll", True),
     Contender("udp-ringline", ("examples/udp-echo", "-b", "io_uring"), "io_uring"),
     Contender("udp-ringline-epoll", ("examples/udp-echo", "-b", "epoll"), "epoll"),
+    Contender("udp-ringline-one", ("examples/udp-echo", "-1", "-b", "io_uring"), "io_uring"),
+    Contender("udp-ringline-epoll-one", ("examples/udp-echo", "-1", "-b", "epoll"), "epoll"),
     Contender("udp-uring", ("bench/udp-uring",), "io_uring"),
     Contender("udp-epoll", ("bench/udp-epoll",), "epoll"),
     Contender("udp-libuv", ("bench/udp-libuv",), "epoll"),
@@ -49,6 +51,13 @@ CHANNELS = {c.name: c for c in (
     Contender("ringline-epoll", ("bench/chan-ringline",), "epoll"),
     Contender("go", ("bench/chan-go",), "none"),
     Contender("eventfd", ("bench/chan-eventfd",), "none"),
+)}
+
+# Programs that send COUNT bytes as datagrams cut and joined by the kernel, and receive them.
+BULKS = {c.name: c for c in (
+    Contender("raw", ("bench/udp-bulk",), "raw"),
+    Contender("ringline", ("bench/udp-bulk",), "io_uring"),
+    Contender("ringline-epoll", ("bench/udp-bulk",), "epoll"),
 )}
 
 # Programs that receive one large stream, COUNT bytes.
@@ -191,6 +200,11 @@ ROWS = (
         bar for own in OWN for bar in (Bar(own, "bytes_per_connection", 4800), Bar(own, "process_bytes", 4 << 20)))),
     datagrams("udp-64B", 64, 0.85),
     datagrams("udp-1400B", 1400, 0.95),
+    Row("udp-batches", connections=4, depth=32, transport="udp",
+        contenders=("udp-ringline", "udp-ringline-one", "udp-ringline-epoll", "udp-ringline-epoll-one"), bars=(
+            Bar("udp-ringline", "cpu", 1, "udp-ringline-one"), Bar("udp-ringline-epoll", "cpu", 0.9, "udp-ringline-epoll-one"))),
+    Row("udp-bulk", "bulk", requests=2 << 30, contenders=tuple(BULKS), bars=tuple(
+        Bar(own, "per_second", 0.95, "raw", least=True) for own in OWN)),
     Row("memory-stackless", "memory", connections=18000, contenders=STACKLESS, bars=tuple(
         Bar(own, "bytes_per_connection", 400) for own in STACKLESS)),
     stackless("stackless-64B-c50", connections=50, calls=True),

@@ -3,8 +3,11 @@
  * An echo server for datagrams: each worker has a socket of its own on the same port, and answers as many datagrams at a time
  * as there are.
  *
- *     udp-echo [-l udp:ADDRESS:PORT] [-b auto|io_uring|epoll]
+ *     udp-echo [-l udp:ADDRESS:PORT] [-b auto|io_uring|epoll] [-1]
+ *
+ * With -1 it receives and answers one by one, which is simpler and takes more time.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +19,7 @@
 
 static const char *address = "udp:127.0.0.1:7878";
 static char bound[RINGLINE_ADDRESS_SIZE];
+static int one_by_one;
 
 static int open_socket(struct ringline_dgram **sock, const char *where)
 {
@@ -25,11 +29,27 @@ static int open_socket(struct ringline_dgram **sock, const char *where)
 	return ringline_dgram_open(sock, bound, where, &options);
 }
 
+static int echo_each(struct ringline_dgram *sock)
+{
+	struct ringline_sockaddr peer;
+	static __thread char buf[65536];
+	ssize_t n;
+
+	do {
+		n = ringline_dgram_recv_from(sock, buf, sizeof(buf), &peer);
+		if (n >= 0 && ringline_dgram_send_to(sock, buf, (size_t)n, &peer) < 0)
+			continue;         /* it is lost, as datagrams are */
+	} while (n >= 0 || n == -ECONNREFUSED || n == -EHOSTUNREACH);
+	return ringline_dgram_close(sock);
+}
+
 static int echo(struct ringline_dgram *sock)
 {
 	struct ringline_dgram_msg msgs[BATCH];
 	ssize_t n;
 
+	if (one_by_one)
+		return echo_each(sock);
 	while ((n = ringline_dgram_recv_batch(sock, msgs, BATCH, sizeof(*msgs))) > 0) {
 		ssize_t done = 0;
 
@@ -95,14 +115,16 @@ int main(int argc, char **argv)
 	int c;
 	int r;
 
-	while ((c = getopt(argc, argv, "l:b:")) != -1) {
+	while ((c = getopt(argc, argv, "l:b:1")) != -1) {
 		if (c == 'l')
 			address = optarg;
+		else if (c == '1')
+			one_by_one = 1;
 		else
 			bad |= c != 'b' || parse_backend(optarg, &config.backend) < 0;
 	}
 	if (bad || optind < argc) {
-		fprintf(stderr, "usage: udp-echo [-l udp:ADDRESS:PORT] [-b auto|io_uring|epoll]\n");
+		fprintf(stderr, "usage: udp-echo [-l udp:ADDRESS:PORT] [-b auto|io_uring|epoll] [-1]\n");
 		return 2;
 	}
 	r = ringline_runtime_new(&rt, &config);

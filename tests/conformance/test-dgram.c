@@ -534,6 +534,123 @@ static void test_segments(void)
 	CONF_OK(conf_run(segments_main, NULL));
 }
 
+/* A relay that drops some and lets others wait, by a seed: what was sent was relayed and received, or dropped and counted. */
+
+struct relay {
+	struct ringline_dgram *sock;
+	struct ringline_sockaddr to;
+	GRand *rand;
+	int dropped;
+	int swapped;
+};
+
+static int relays(void *arg)
+{
+	struct relay *r = arg;
+	char held[64];
+	ssize_t nheld = -1;
+	char buf[64];
+	ssize_t n;
+
+	while ((n = ringline_dgram_recv_from(r->sock, buf, sizeof(buf), NULL)) > 0) {
+		if (n > 1 && g_rand_int_range(r->rand, 0, 10) < 2) {
+			r->dropped++;
+		} else if (n > 1 && nheld < 0 && g_rand_int_range(r->rand, 0, 10) < 3) {
+			memcpy(held, buf, (size_t)n);
+			nheld = n;
+			r->swapped++;
+		} else {
+			g_assert_cmpint(ringline_dgram_send_to(r->sock, buf, (size_t)n, &r->to), ==, n);
+			if (nheld > 0)
+				g_assert_cmpint(ringline_dgram_send_to(r->sock, held, (size_t)nheld, &r->to), ==, nheld);
+			nheld = -1;
+			if (n == 1)
+				break;
+		}
+	}
+	return 0;
+}
+
+#define RELAYED 3000
+
+/* What has arrived, each number once. */
+struct arrivals {
+	bool seen[RELAYED];
+	uint32_t last;
+	int received;
+	int late;
+	bool ended;
+};
+
+static void note_arrival(struct arrivals *a, const char *buf, ssize_t n)
+{
+	uint32_t number;
+
+	a->ended |= n == 1;
+	if (n == 1)
+		return;
+	g_assert_cmpint(n, ==, sizeof(number));
+	memcpy(&number, buf, sizeof(number));
+	g_assert_cmpuint(number, <, RELAYED);
+	g_assert_false(a->seen[number]);
+	a->seen[number] = true;
+	a->late += number < a->last;
+	a->last = number;
+	a->received++;
+}
+
+static void take_arrivals(struct ringline_dgram *s, struct arrivals *a)
+{
+	char buf[64];
+	ssize_t n;
+
+	while ((n = ringline_dgram_recv_nowait(s, &(struct ringline_dgram_msg){ .data = buf, .length = sizeof(buf) })) > 0)
+		note_arrival(a, buf, n);
+	g_assert_cmpint(n, ==, -EAGAIN);
+}
+
+static int relay_main(void *arg)
+{
+	struct ringline_dgram *a = open_with(ANY4, 0, NULL, NULL);
+	struct ringline_dgram *b = open_with(ANY4, 0, NULL, NULL);
+	struct relay r = { .sock = open_with(ANY4, 0, NULL, NULL), .to = address_of(b),
+		.rand = g_rand_new_with_seed((guint32)g_test_rand_int()) };
+	struct ringline_sockaddr via = address_of(r.sock);
+	struct arrivals got = { .last = 0 };
+	struct ringline_task *t;
+	char buf[64] = "";
+	uint32_t i;
+
+	(void)arg;
+	CONF_OK(ringline_task_start(&t, relays, &r, NULL));
+	for (i = 0; i < RELAYED; i++) {
+		memcpy(buf, &i, sizeof(i));
+		g_assert_cmpint(ringline_dgram_send_to(a, buf, sizeof(i), &via), ==, sizeof(i));
+		if (i % 20 == 0)
+			CONF_OK(ringline_yield());
+		take_arrivals(b, &got);
+	}
+	/* one byte, which the relay lets through, and then all that it had held back */
+	g_assert_cmpint(ringline_dgram_send_to(a, buf, 1, &via), ==, 1);
+	CONF_OK(ringline_task_join(t, NULL));
+	take_arrivals(b, &got);
+	g_assert_true(got.ended);
+	g_assert_cmpint(got.received + r.dropped, ==, RELAYED);
+	g_assert_cmpint(r.dropped, >, 0);
+	g_assert_cmpint(got.late, >, 0);
+	g_assert_cmpint(got.late, <=, r.swapped);
+	g_rand_free(r.rand);
+	CONF_OK(ringline_dgram_close(a));
+	CONF_OK(ringline_dgram_close(b));
+	CONF_OK(ringline_dgram_close(r.sock));
+	return 0;
+}
+
+static void test_relay(void)
+{
+	CONF_OK(conf_run(relay_main, NULL));
+}
+
 /* --- errors of the network ------------------------------------------------------------------------------------------------- */
 
 /* An address nobody receives at any more. */
@@ -1127,6 +1244,7 @@ static void add_cases(void)
 	conf_add("/dgram/runs", test_runs);
 	conf_add("/dgram/in-place", test_in_place);
 	conf_add("/dgram/flood-is-accounted-for", test_flood);
+	conf_add("/dgram/relayed-dropped-and-reordered", test_relay);
 	conf_add("/dgram/info", test_info);
 	conf_add("/dgram/segments", test_segments);
 	conf_add("/dgram/errors-with-their-destination", test_errors);
