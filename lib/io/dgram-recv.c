@@ -13,6 +13,9 @@
 
 /* Fetching */
 
+#define LARGE       16384u
+#define LARGE_SLOTS 4u
+
 void rln_dgram_arm_read(struct ringline_dgram *s)
 {
 	if (s->closing || rln_op_inflight(&s->recv))
@@ -61,6 +64,14 @@ static bool is_end(const struct ringline_dgram *s)
 	       !s->batch->msg[s->batch->count - 1].msg_hdr.msg_controllen;
 }
 
+/* Past the end of a seqpacket stream each record is empty. Large datagrams are fetched while they fit the cache. */
+static uint32_t fetch_max(const struct ringline_dgram *s)
+{
+	if (s->flags & RINGLINE_DGRAM_SEQPACKET)
+		return 1;
+	return s->large ? LARGE_SLOTS : RLN_DGRAM_SLOTS;
+}
+
 /*
  * Fills the socket's batch, which holds nothing. With *told* the engine has just called the socket readable: if there is nothing
  * to fetch then, it meant the error queue. 0; -ENOMEM.
@@ -68,8 +79,7 @@ static bool is_end(const struct ringline_dgram *s)
 static int fetch(struct ringline_dgram *s, bool told)
 {
 	struct rln_dgram_batch *b = take_batch(s);
-	/* past the end of a seqpacket stream each record is empty */
-	uint32_t max = s->flags & RINGLINE_DGRAM_SEQPACKET ? 1 : RLN_DGRAM_SLOTS;
+	uint32_t max = fetch_max(s);
 	int n;
 
 	if (!b)
@@ -79,6 +89,7 @@ static int fetch(struct ringline_dgram *s, bool told)
 		s->errors |= told && s->asks_errors;
 	else if (n < 0)
 		note_failure(s, n);
+	s->large = n > 0 && b->msg[n - 1].msg_len >= LARGE;
 	if (n > 0 && is_end(s)) {
 		b->count--;
 		s->over = true;

@@ -53,6 +53,7 @@ struct ringline_dgram {
 	uint32_t multicast_if;            /* IPv4: as it was set */
 	bool asks_errors;                 /* IP_RECVERR is set */
 	bool errors;                      /* there may be something in the error queue */
+	bool large;                       /* the last fetch brought large datagrams */
 	bool no_runs;                     /* batches are not joined: it failed before */
 	bool over;                        /* seqpacket: the peer has closed */
 	int read_error;                   /* met by a fetch; 0: none */
