@@ -83,7 +83,35 @@ flood() {
 	[ $((written + dropped)) -eq $((20000 + ends)) ]
 }
 
+# generate ARGUMENT...: has loggen send for half a second; how many it sent goes to the sum.
+generate() {
+	loggen -n 20000 -r 100000 -I 5 "$@" 2>&1 | tee "$tmp/loggen"
+	sent=$((sent + $(sed -n 's/.*count=\([0-9]*\),.*/\1/p' "$tmp/loggen")))
+}
+
+under_loggen() {
+	start "$1"
+	sent=0
+	generate -x -D "$tmp/socket"
+	generate -i -S --active-connections=4 127.0.0.1 "$tcp"
+	generate -i -D 127.0.0.1 "$udp"
+	ends=0
+	while ! grep -q 'the end$' "$tmp/log"; do
+		kill -0 "$daemon" || return 1
+		logger -d -n 127.0.0.1 -P "$udp" the end
+		ends=$((ends + 1))
+		sleep 0.1
+	done
+	stop
+	[ "$sent" -ge 40000 ] && [ $((written + dropped)) -eq $((sent + ends)) ]
+}
+
 for engine in io_uring epoll; do
+	if command -v loggen >/dev/null; then
+		check "$engine: what loggen sends" under_loggen "$engine"
+	else
+		skip "$engine: what loggen sends" "there is no loggen"
+	fi
 	check "$engine: unix, octets, lines" each_kind "$engine"
 	check "$engine: a flood is accounted for" flood "$engine"
 done
