@@ -53,6 +53,14 @@ CHANNELS = {c.name: c for c in (
     Contender("eventfd", ("bench/chan-eventfd",), "none"),
 )}
 
+# Name servers with the same names; "{port}" is where, "{directory}" has their files.
+DNS = {c.name: c for c in (
+    Contender("ringline", ("examples/dns", "-l", "127.0.0.1:{port}", "-z", "{directory}/zone"), "io_uring"),
+    Contender("ringline-epoll", ("examples/dns", "-l", "127.0.0.1:{port}", "-z", "{directory}/zone"), "epoll"),
+    Contender("dnsmasq", ("/usr/sbin/dnsmasq", "-k", "-C", "{directory}/dnsmasq", "-p", "{port}", "--listen-address=127.0.0.1",
+                          "--bind-interfaces", "--no-resolv", "--no-hosts", "--user=root"), "none"),
+)}
+
 # Programs that send COUNT bytes as datagrams cut and joined by the kernel, and receive them.
 BULKS = {c.name: c for c in (
     Contender("raw", ("bench/udp-bulk",), "raw"),
@@ -203,6 +211,7 @@ ROWS = (
     Row("udp-batches", connections=4, depth=32, transport="udp",
         contenders=("udp-ringline", "udp-ringline-one", "udp-ringline-epoll", "udp-ringline-epoll-one"), bars=(
             Bar("udp-ringline", "cpu", 1, "udp-ringline-one"), Bar("udp-ringline-epoll", "cpu", 0.9, "udp-ringline-epoll-one"))),
+    Row("dns", "dns", contenders=tuple(DNS), bars=tuple(Bar(own, "per_second", 1, "dnsmasq", least=True) for own in OWN)),
     Row("udp-bulk", "bulk", requests=2 << 30, contenders=tuple(BULKS), bars=tuple(
         Bar(own, "per_second", 0.95, "raw", least=True) for own in OWN)),
     Row("memory-stackless", "memory", connections=18000, contenders=STACKLESS, bars=tuple(
