@@ -64,6 +64,7 @@ DNS = {c.name: c for c in (
 # Programs that send COUNT bytes as datagrams cut and joined by the kernel, and receive them.
 BULKS = {c.name: c for c in (
     Contender("raw", ("bench/udp-bulk",), "raw"),
+    Contender("raw-epoll", ("bench/udp-bulk",), "raw-epoll"),
     Contender("ringline", ("bench/udp-bulk",), "io_uring"),
     Contender("ringline-epoll", ("bench/udp-bulk",), "epoll"),
 )}
@@ -213,7 +214,7 @@ ROWS = (
             Bar("udp-ringline", "cpu", 1, "udp-ringline-one"), Bar("udp-ringline-epoll", "cpu", 0.9, "udp-ringline-epoll-one"))),
     Row("dns", "dns", contenders=tuple(DNS), bars=tuple(Bar(own, "per_second", 1, "dnsmasq", least=True) for own in OWN)),
     Row("udp-bulk", "bulk", requests=2 << 30, contenders=tuple(BULKS), bars=tuple(
-        Bar(own, "per_second", 0.95, "raw", least=True) for own in OWN)),
+        Bar(own, "per_second", 0.95, "raw-epoll", least=True) for own in OWN)),
     Row("memory-stackless", "memory", connections=18000, contenders=STACKLESS, bars=tuple(
         Bar(own, "bytes_per_connection", 400) for own in STACKLESS)),
     stackless("stackless-64B-c50", connections=50, calls=True),

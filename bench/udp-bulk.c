@@ -3,7 +3,8 @@
  * Datagrams in bulk over the loopback interface: 44 of 1448 bytes in each send, cut by the kernel (GSO), and joined again for
  * the receiver (GRO). After every 16 sends the sender waits for a word of the receiver's, so that nothing is lost.
  *
- *     udp-bulk ENGINE BYTES     ENGINE: io_uring, epoll, or raw: two threads with sendmsg(2) and recvmsg(2)
+ *     udp-bulk ENGINE BYTES     ENGINE: io_uring, epoll; raw: two threads that block in recvmsg(2), which serve nobody else
+ *                               meanwhile; or raw-epoll: the same as loops that could serve others
  *
  * Prints bytes, processor time and time as "name=value" lines.
  */
@@ -15,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -56,6 +58,28 @@ static double now(clockid_t clock)
 
 static int sender;
 static int receiver;
+static int with_epoll;
+
+static int open_epoll(int fd)
+{
+	struct epoll_event e = { .events = EPOLLIN };
+	int epoll = epoll_create1(EPOLL_CLOEXEC);
+
+	must(epoll, "epoll");
+	must(epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &e), "epoll");
+	return epoll;
+}
+
+static ssize_t receive(int fd, int epoll, struct msghdr *h)
+{
+	struct epoll_event e;
+	ssize_t n;
+
+	while ((n = recvmsg(fd, h, with_epoll ? MSG_DONTWAIT : 0)) < 0 && errno == EAGAIN)
+		epoll_wait(epoll, &e, 1, -1);
+	must(n, "recvmsg");
+	return n;
+}
 
 static int open_raw(struct sockaddr_in *at)
 {
@@ -74,15 +98,15 @@ static void *receive_raw(void *arg)
 {
 	static unsigned char buf[65536];
 	char control[128];
+	int epoll = open_epoll(receiver);
 	uint64_t left = sends * PIECE;
 	uint64_t since = 0;
 
 	while (left) {
 		struct iovec iov = { buf, sizeof(buf) };
 		struct msghdr h = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control) };
-		ssize_t n = recvmsg(receiver, &h, 0);
+		ssize_t n = receive(receiver, epoll, &h);
 
-		must(n, "recvmsg");
 		left -= (uint64_t)n;
 		since += (uint64_t)n;
 		if (since < (uint64_t)WINDOW * PIECE && left)
@@ -90,6 +114,7 @@ static void *receive_raw(void *arg)
 		since = 0;
 		must(send(receiver, "!", 1, 0), "send");
 	}
+	close(epoll);
 	return arg;
 }
 
@@ -100,8 +125,11 @@ static void run_raw(void)
 	struct sockaddr_in a;
 	struct sockaddr_in b;
 	pthread_t thread;
-	uint64_t i;
 	char byte;
+	struct iovec iov = { &byte, 1 };
+	struct msghdr word = { .msg_iov = &iov, .msg_iovlen = 1 };
+	uint64_t i;
+	int epoll;
 
 	sender = open_raw(&a);
 	receiver = open_raw(&b);
@@ -109,13 +137,15 @@ static void run_raw(void)
 	must(connect(receiver, (struct sockaddr *)&a, sizeof(a)), "connect");
 	must(setsockopt(sender, IPPROTO_UDP, UDP_SEGMENT, &segment, sizeof(segment)), "segment");
 	must(setsockopt(receiver, IPPROTO_UDP, UDP_GRO, &on, sizeof(on)), "gro");
+	epoll = open_epoll(sender);
 	must(-pthread_create(&thread, NULL, receive_raw, NULL), "thread");
 	for (i = 1; i <= sends; i++) {
 		must(send(sender, piece, PIECE, 0), "send");
 		if (i % WINDOW == 0 || i == sends)
-			must(recv(sender, &byte, 1, 0), "recv");
+			receive(sender, epoll, &word);
 	}
 	pthread_join(thread, NULL);
+	close(epoll);
 	close(sender);
 	close(receiver);
 }
@@ -201,7 +231,8 @@ int main(int argc, char **argv)
 
 	if (argc != 3 || (sends = strtoull(argv[2], NULL, 10) / PIECE) < 1)
 		return 2;
-	if (!strcmp(argv[1], "raw"))
+	with_epoll = !strcmp(argv[1], "raw-epoll");
+	if (!strcmp(argv[1], "raw") || with_epoll)
 		run_raw();
 	else if (!strcmp(argv[1], "io_uring"))
 		run_library(RINGLINE_BACKEND_IO_URING);
