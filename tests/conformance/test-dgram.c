@@ -933,6 +933,76 @@ static void test_full(void)
 	CONF_OK(conf_run(full_main, &connected));
 }
 
+struct sender {
+	struct ringline_dgram *s;
+	ssize_t result;
+};
+
+static int sends_for_ever(void *arg)
+{
+	struct sender *s = arg;
+	char buf[3000] = "";
+
+	do
+		s->result = ringline_dgram_send_to(s->s, buf, sizeof(buf), NULL);
+	while (s->result >= 0);
+	return 0;
+}
+
+/* Who waits for room is cut like anybody else, and told of a close. */
+static int cut_sender_main(void *arg)
+{
+	struct sender s = { .result = 0 };
+	struct ringline_task *t;
+	struct pair p;
+
+	(void)arg;
+	kind = &kinds[2];
+	open_pair(&p, 0);
+	CONF_OK(ringline_dgram_connect(p.a, &p.at_b));
+	s.s = p.a;
+	CONF_OK(ringline_task_start(&t, sends_for_ever, &s, NULL));
+	CONF_OK(ringline_sleep(3 * MSEC));
+	CONF_OK(ringline_task_cancel(t));
+	CONF_OK(ringline_task_join(t, NULL));
+	g_assert_cmpint(s.result, ==, -ECANCELED);
+	CONF_OK(ringline_task_start(&t, sends_for_ever, &s, NULL));
+	CONF_OK(ringline_sleep(3 * MSEC));
+	close_pair(&p);
+	CONF_OK(ringline_task_join(t, NULL));
+	g_assert_cmpint(s.result, ==, -ECONNABORTED);
+	return 0;
+}
+
+static void test_cut_sender(void)
+{
+	CONF_OK(conf_run(cut_sender_main, NULL));
+}
+
+static int broadcast_main(void *arg)
+{
+	struct ringline_dgram *b = open_with("udp:0.0.0.0:0", 0, NULL, NULL);
+	struct ringline_dgram *a = open_with(ANY4, RINGLINE_DGRAM_BROADCAST, NULL, NULL);
+	struct ringline_dgram *may_not = open_with(ANY4, 0, NULL, NULL);
+	struct ringline_sockaddr to;
+
+	(void)arg;
+	CONF_OK(ringline_sockaddr_parse(&to, "udp:127.255.255.255:0"));
+	to.address.in.sin_port = address_of(b).address.in.sin_port;
+	g_assert_cmpint(ringline_dgram_send_to(may_not, "x", 1, &to), ==, -EACCES);
+	put(a, 50, 1, &to);
+	take(b, 50, 1, NULL);
+	CONF_OK(ringline_dgram_close(a));
+	CONF_OK(ringline_dgram_close(b));
+	CONF_OK(ringline_dgram_close(may_not));
+	return 0;
+}
+
+static void test_broadcast(void)
+{
+	CONF_OK(conf_run(broadcast_main, NULL));
+}
+
 /* --- groups ------------------------------------------------------------------------------------------------------------------- */
 
 static void check_group(const char *bind_to, const char *group_text, const char *source_text)
@@ -1253,6 +1323,8 @@ static void add_cases(void)
 	conf_add("/dgram/several-readers", test_readers);
 	conf_add("/dgram/select", test_select);
 	conf_add("/dgram/no-room", test_full);
+	conf_add("/dgram/cut-while-sending", test_cut_sender);
+	conf_add("/dgram/broadcast", test_broadcast);
 	conf_add("/dgram/groups", test_groups);
 	conf_add("/dgram/unix-credentials-and-descriptors", test_unix);
 	conf_add("/dgram/unix-path", test_path);
