@@ -9,9 +9,12 @@ pkginclude_HEADERS = \
 	include/ringline/conn.h \
 	include/ringline/debug.h \
 	include/ringline/dgram.h \
+	include/ringline/dir.h \
 	include/ringline/fd.h \
+	include/ringline/file.h \
 	include/ringline/listener.h \
 	include/ringline/op.h \
+	include/ringline/path.h \
 	include/ringline/ringline.h \
 	include/ringline/runtime.h \
 	include/ringline/scope.h \

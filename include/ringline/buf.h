@@ -24,6 +24,23 @@ struct ringline_buf;
 int ringline_buf_new(struct ringline_buf **ret, const void *data, size_t len) RINGLINE_MUST_CHECK;
 
 /*
+ * Makes a buffer of memory that is aligned (a power of two, 1 for any) and can be written to: for O_DIRECT
+ * (struct ringline_file_info tells how it must be aligned), and for whoever fills a buffer by himself. Its bytes are not
+ * set. Never suspends.
+ *
+ * Returns 0 and a reference in *ret; -EINVAL, -ENOBUFS (the worker's memory limit), -ENOMEM, -EPERM.
+ * Since: 0.1
+ */
+int ringline_buf_alloc(struct ringline_buf **ret, size_t len, size_t alignment) RINGLINE_MUST_CHECK;
+
+/*
+ * The memory of a buffer that was made by ringline_buf_alloc(), to be written to while nobody sends or slices it; NULL for
+ * other buffers.
+ * Since: 0.1
+ */
+void *ringline_buf_memory(struct ringline_buf *buf);
+
+/*
  * Makes a buffer of a part of another, without a copy. It stays when the other goes.
  *
  * Returns 0 and a reference in *ret; -EINVAL (not inside the buffer, or empty), -ENOMEM, -EBADF, -EPERM.

@@ -10,9 +10,12 @@
 #include <ringline/conn.h>
 #include <ringline/debug.h>
 #include <ringline/dgram.h>
+#include <ringline/dir.h>
 #include <ringline/fd.h>
+#include <ringline/file.h>
 #include <ringline/listener.h>
 #include <ringline/op.h>
+#include <ringline/path.h>
 #include <ringline/runtime.h>
 #include <ringline/scope.h>
 #include <ringline/select.h>
