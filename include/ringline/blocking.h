@@ -27,6 +27,7 @@ struct ringline_runtime;
 #define RINGLINE_BLOCKING_BULK 0u     /* whatever takes long */
 #define RINGLINE_BLOCKING_IO   1u     /* short waits for a disk */
 #define RINGLINE_BLOCKING_DNS  2u     /* look-ups of names */
+#define RINGLINE_BLOCKING_WAIT 3u     /* what may wait for ever: a FIFO, a device, a server of files that is gone */
 
 /* priority: within a class, and strictly: a job is taken when no more urgent one waits */
 #define RINGLINE_PRIORITY_NORMAL 0u

@@ -54,7 +54,7 @@ struct ringline_config {
 	uint32_t blocking_io_threads;     /* io jobs; 0: the same */
 	uint32_t blocking_dns_threads;    /* dns jobs; 0: 8 */
 	uint32_t blocking_queue;          /* jobs of a class queued without a task that waits; 0: 1024 */
-	uint32_t reserved;                /* zero */
+	uint32_t blocking_wait_threads;   /* wait jobs; 0: 64 */
 	uint64_t blocking_idle;           /* nanoseconds an idle thread of the pool stays; 0: 10 seconds */
 	uint64_t receive_buffer_limit;    /* bytes of receive buffers a worker may grow to; 0: 16 MiB */
 	uint64_t input_limit;             /* bytes received and not consumed per connection; 0: 1 MiB */

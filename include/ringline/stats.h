@@ -71,8 +71,12 @@ struct ringline_worker_stats {
 int ringline_worker_stats(const struct ringline_runtime *rt, uint32_t worker, struct ringline_worker_stats *stats);
 
 /*
- * How many completions of an operation ("accept", "connect", "recv", "recv_pool", "send", "sendmsg", "poll", "close")
- * an engine ("io_uring", "epoll") delivered on a worker. Threads and rt as above.
+ * How many completions of an operation ("accept", "connect", "recv", "recv_pool", "send", "sendmsg", "poll", "close"; of
+ * files "read", "write", "readv", "writev", "fsync", "sync_range", "fallocate", "ftruncate", "fadvise", "open", "statx",
+ * "rename", "unlink", "mkdir", "link", "symlink", "readlink", "chmod", "chown", "utimens", "truncate", "getxattr",
+ * "setxattr", "listxattr", "removexattr", "copy_range", "reflink", "getdents", "lock", "read_file", "write_atomic",
+ * "statx_many", "inotify_add") an engine ("io_uring", "epoll", "pool": a thread, "inline": the worker itself, by a call that
+ * does not wait) delivered on a worker. Threads and rt as above.
  *
  * Returns 0; -EINVAL, -ENOENT (no operation or engine of that name), -ENOTCONN, -EPERM.
  * Since: 0.1

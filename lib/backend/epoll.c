@@ -406,6 +406,21 @@ static uint64_t epoll_rest(struct rln_backend *b)
 	return rln_readiness_busy(&e->ready) || atomic_load(&e->woken) ? 0 : rln_readiness_next(&e->ready);
 }
 
+/* Whoever reads into it does so by system calls. */
+static int epoll_region_add(struct rln_backend *b, void *memory, size_t len)
+{
+	(void)b;
+	(void)memory;
+	(void)len;
+	return -EOPNOTSUPP;
+}
+
+static void epoll_region_remove(struct rln_backend *b, uint32_t region)
+{
+	(void)b;
+	(void)region;
+}
+
 const struct rln_backend_ops rln_backend_epoll = {
 	.name = "epoll",
 	.engine = RLN_ENGINE_EPOLL,
@@ -419,4 +434,6 @@ const struct rln_backend_ops rln_backend_epoll = {
 	.wake = epoll_wake,
 	.fd = epoll_fd,
 	.rest = epoll_rest,
+	.region_add = epoll_region_add,
+	.region_remove = epoll_region_remove,
 };

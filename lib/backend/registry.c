@@ -67,6 +67,8 @@ static uint32_t feature(const char *word, size_t n)
 		{ "quiet", RLN_FEATURE_QUIET },
 		{ "ring_fd", RLN_FEATURE_RING_FD },
 		{ "pwait2", RLN_FEATURE_PWAIT2 },
+		{ "files", RLN_FEATURE_FILES },
+		{ "inline", RLN_FEATURE_INLINE },
 	};
 	size_t i;
 

@@ -22,6 +22,7 @@
 
 #include "backend/attempt.h"
 #include "backend/uring.h"
+#include "core/file-op.h"
 
 /* The kernel's restart codes, which leak out of interrupted work. */
 #define ERESTART_FIRST 512
@@ -108,6 +109,8 @@ static bool retried(struct rln_uring *u, struct rln_op *op, int res)
 {
 	if (cancelled(op) || op->opcode == RLN_OP_CLOSE)
 		return false;
+	if (rln_opcode_is_file(op->opcode) && (res == -EAGAIN || res == -ECANCELED))
+		return false;     /* the layer above has another way */
 	if (res == -ENOBUFS && op->opcode == RLN_OP_RECV_POOL) {
 		starve(u, op);
 	} else if (res == -EAGAIN || (op->opcode == RLN_OP_CONNECT && (res == -EINPROGRESS || res == -EALREADY))) {

@@ -119,8 +119,11 @@ static void prep(const struct rln_uring *u, struct io_uring_sqe *sqe, const stru
 	case RLN_OP_CLOSE:
 		io_uring_prep_close(sqe, op->fd);
 		break;
-	default:
+	case RLN_OP_NOP:
 		io_uring_prep_nop(sqe);
+		break;
+	default:
+		rln_uring_prep_file(sqe, op);
 		break;
 	}
 }

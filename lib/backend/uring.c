@@ -166,6 +166,8 @@ static int uring_open(struct rln_backend **ret, const struct rln_backend_config 
 	r = open_wake(u);
 	if (r == 0)
 		r = rln_uring_bufs_init(u, cfg);
+	if (r == 0 && !(cfg->disabled & RLN_FEATURE_FILES))
+		rln_uring_files_init(u);
 	if (r < 0) {
 		close_parts(u);
 		return r;
@@ -373,4 +375,6 @@ const struct rln_backend_ops rln_backend_uring = {
 	.wake = uring_wake,
 	.fd = uring_fd,
 	.rest = uring_rest,
+	.region_add = rln_uring_region_add,
+	.region_remove = rln_uring_region_remove,
 };

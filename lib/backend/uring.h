@@ -7,6 +7,7 @@
  *   uring-sqe.c    operations to submission entries, and cancellation
  *   uring-cqe.c    completion entries to results
  *   uring-bufs.c   receive buffers provided to the kernel
+ *   uring-files.c  operations on files, and memory registered for them
  *
  * An operation in the backend is in one of these places:
  *
@@ -103,6 +104,8 @@ struct rln_uring {
 	struct rln_list quiet_entered;    /* in QUIET, and taken in by an enter: what is left after its completions is done */
 	struct rln_list finished;
 	struct rln_uring_bufs bufs;
+	uint64_t regions;                 /* entries of the table of registered buffers that are in use */
+	bool regions_made;                /* there is a table */
 };
 
 /* uring.c: set-up shared by the backend and the probe. 0 or -errno. */
@@ -136,6 +139,12 @@ struct io_uring_sqe *rln_uring_sqe(struct rln_uring *u);
 
 /* Moves what waits for submission entries into the queue. */
 void rln_uring_flush_waiting(struct rln_uring *u);
+
+/* uring-files.c */
+void rln_uring_files_init(struct rln_uring *u);
+void rln_uring_prep_file(struct io_uring_sqe *sqe, const struct rln_op *op);
+int rln_uring_region_add(struct rln_backend *b, void *memory, size_t len);
+void rln_uring_region_remove(struct rln_backend *b, uint32_t region);
 
 /* uring-cqe.c */
 void rln_uring_dispatch(struct rln_uring *u, const struct io_uring_cqe *cqe);

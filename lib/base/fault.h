@@ -30,6 +30,8 @@ enum rln_fault_point {
 	RLN_FAULT_SEND,           /* a send is cut short or fails (epoll) */
 	RLN_FAULT_RECV,
 	RLN_FAULT_TIMERFD,        /* timerfd_create() */
+	RLN_FAULT_OPEN,           /* openat2() */
+	RLN_FAULT_FILE,           /* a system call on a file, on a thread */
 	RLN_FAULT_CLOCK_STEP,     /* ECANCELED: a timerfd tells that its clock was set */
 	RLN_FAULT_MAX
 };

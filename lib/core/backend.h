@@ -24,6 +24,9 @@
  *           that was opened to be `pollable`.
  *   rest    how long that can be relied on: RINGLINE_NEVER if nothing is to be done before, 0 if something is now, or the
  *           absolute time of what the backend itself has to do.
+ *   region_add     keeps memory mapped, for operations on files that name it as their region. Its number, from 1 on, or -errno:
+ *           they do without.
+ *   region_remove  lets go of it; no op that names it is in flight.
  *   close   frees everything; no op may be in flight.
  *
  * At most one read-side (RECV, RECVMSG, RECV_POOL, ACCEPT, READABLE), one write-side op (SEND, SENDMSG, CONNECT, WRITABLE) but
@@ -43,6 +46,8 @@
 enum rln_engine {
 	RLN_ENGINE_IO_URING,
 	RLN_ENGINE_EPOLL,
+	RLN_ENGINE_POOL,          /* a thread */
+	RLN_ENGINE_INLINE,        /* the worker, by a call that does not wait */
 	RLN_ENGINE_FAKE,          /* unit tests */
 	RLN_ENGINE_MAX
 };
@@ -56,6 +61,8 @@ enum rln_feature {
 	RLN_FEATURE_RING_FD   = 1u << 4,   /* registered ring descriptor */
 	RLN_FEATURE_PWAIT2    = 1u << 5,   /* epoll_pwait2 */
 	RLN_FEATURE_QUIET     = 1u << 6,   /* sends that post no completion when all goes well */
+	RLN_FEATURE_FILES     = 1u << 7,   /* operations on files by the backend */
+	RLN_FEATURE_INLINE    = 1u << 8,   /* and by calls that do not wait */
 };
 
 struct rln_backend_config {
@@ -86,6 +93,7 @@ struct rln_backend_stats {
 
 struct rln_backend {
 	const struct rln_backend_ops *ops;
+	uint64_t carries;         /* file opcodes that submit() takes, a bit each; set by open() */
 	struct rln_backend_stats stats;
 };
 
@@ -107,7 +115,15 @@ struct rln_backend_ops {
 	void (*wake)(struct rln_backend *b);
 	int (*fd)(const struct rln_backend *b);
 	uint64_t (*rest)(struct rln_backend *b);
+	int (*region_add)(struct rln_backend *b, void *memory, size_t len);
+	void (*region_remove)(struct rln_backend *b, uint32_t region);
 };
+
+/* Does it carry the opcode out? Of those that are not on files: always. */
+static inline bool rln_backend_carries(const struct rln_backend *b, unsigned int opcode)
+{
+	return opcode < RLN_OP_FILES || (b->carries >> opcode & 1);
+}
 
 /* Counts in a statistic that only the owner thread writes. */
 static inline void rln_stat_add(_Atomic uint64_t *s, uint64_t n)

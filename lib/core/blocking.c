@@ -41,7 +41,7 @@ static int read_options(struct ringline_blocking_options *o, const struct ringli
 
 	if (r < 0)
 		return r;
-	if (o->job_class > RINGLINE_BLOCKING_DNS || o->priority > RINGLINE_PRIORITY_LOW ||
+	if (o->job_class > RINGLINE_BLOCKING_WAIT || o->priority > RINGLINE_PRIORITY_LOW ||
 	    o->flags & ~RINGLINE_BLOCKING_NOWAIT || o->reserved)
 		return -EINVAL;
 	return 0;

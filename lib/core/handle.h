@@ -55,6 +55,15 @@ void rln_handle_submit(struct ringline_op *h);
 /* The kind of handles that stand for one backend operation without a resource in its result. */
 extern const struct rln_handle_kind rln_handle_backend_op;
 
+/* What takes several steps, and is done by a task of its own (handle-task.c). */
+struct rln_steps {
+	int64_t (*run)(void *args);                       /* in the task; the result */
+	void (*dispose)(void *args, int64_t result);      /* gives back a result that nobody took; NULL: it holds nothing */
+};
+
+/* A handle for steps that are begun now, with *size* bytes of arguments, which are copied. As rln_handle_new(); -ENOMEM. */
+int rln_handle_steps(struct ringline_op **ret, const struct rln_steps *steps, const void *args, size_t size) rln_must_check;
+
 /* Delivers the result, once. */
 void rln_handle_done(struct ringline_op *h, int64_t result);
 

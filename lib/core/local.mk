@@ -12,6 +12,8 @@ core_sources = \
 	lib/core/dump.h \
 	lib/core/executor.c \
 	lib/core/executor.h \
+	lib/core/file-op.h \
+	lib/core/handle-task.c \
 	lib/core/handle.c \
 	lib/core/handle.h \
 	lib/core/join.c \

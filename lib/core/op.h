@@ -42,6 +42,43 @@ enum rln_opcode {
 	RLN_OP_WRITABLE,          /* write side: 0 when it may have become writable */
 	RLN_OP_POLL,              /* events in arg; res = ready events; one-shot */
 	RLN_OP_CLOSE,             /* closes fd; no other op may name it */
+
+	RLN_OP_FILES,             /* from here on: operations on files (core/file-op.h) */
+	RLN_OP_READ = RLN_OP_FILES,
+	RLN_OP_WRITE,
+	RLN_OP_READV,
+	RLN_OP_WRITEV,
+	RLN_OP_FSYNC,
+	RLN_OP_SYNC_RANGE,
+	RLN_OP_FALLOCATE,
+	RLN_OP_FTRUNCATE,
+	RLN_OP_FADVISE,
+	RLN_OP_STATX,
+	RLN_OP_RENAME,
+	RLN_OP_UNLINK,
+	RLN_OP_MKDIR,
+	RLN_OP_LINK,
+	RLN_OP_SYMLINK,
+	RLN_OP_GETXATTR,
+	RLN_OP_SETXATTR,
+
+	/* what no backend has to know */
+	RLN_OP_OPEN,
+	RLN_OP_READLINK,
+	RLN_OP_CHMOD,
+	RLN_OP_CHOWN,
+	RLN_OP_UTIMENS,
+	RLN_OP_TRUNCATE,
+	RLN_OP_LISTXATTR,
+	RLN_OP_REMOVEXATTR,
+	RLN_OP_COPY_RANGE,
+	RLN_OP_REFLINK,
+	RLN_OP_GETDENTS,
+	RLN_OP_LOCK,
+	RLN_OP_READ_FILE,
+	RLN_OP_WRITE_ATOMIC,
+	RLN_OP_STATX_MANY,
+	RLN_OP_INOTIFY_ADD,
 	RLN_OP_MAX
 };
 

@@ -2,7 +2,7 @@
 /*
  * The blocking pool: threads for work that would hold a worker up.
  *
- * One pool per runtime, shared by its workers. Jobs are of a class (bulk, io, dns); each class has a queue and a limit of
+ * One pool per runtime, shared by its workers. Jobs are of a class (bulk, io, dns, wait); each class has a queue and a limit of
  * jobs that run at once, and the threads are as many as all the limits together, so no class ever waits for another. A
  * thread starts when there is work that nobody will come for, and ends when it was idle for a while.
  *
@@ -41,6 +41,7 @@ enum rln_job_class {
 	RLN_JOB_BULK,
 	RLN_JOB_IO,
 	RLN_JOB_DNS,
+	RLN_JOB_WAIT,
 	RLN_JOB_CLASSES
 };
 

@@ -18,16 +18,21 @@ struct block {
 	bool mapped;
 };
 
+static void give_back(struct block *b)
+{
+	if (b->mapped)
+		munmap(b, sizeof(*b) + b->size);
+	else
+		rln_mem_free(b);
+}
+
 static void block_free(struct rln_buf *buf)
 {
 	struct block *b = rln_container_of(buf, struct block, buf);
 	struct rln_io *io = buf->home;
 
 	rln_stat_add(&io->stats.memory, -(uint64_t)b->size);
-	if (b->mapped)
-		munmap(b, sizeof(*b) + b->size);
-	else
-		rln_mem_free(b);
+	give_back(b);
 }
 
 static struct block *map(size_t size)
@@ -47,7 +52,7 @@ static struct rln_buf *count(struct rln_io *io, struct block *b, size_t size)
 	return &b->buf;
 }
 
-struct rln_buf *rln_block_new(struct rln_io *io, size_t size)
+struct rln_buf *rln_block_make(size_t size)
 {
 	bool mapped = size >= MAPPED_MIN;
 	struct block *b = NULL;
@@ -56,10 +61,30 @@ struct rln_buf *rln_block_new(struct rln_io *io, size_t size)
 		b = mapped ? map(sizeof(*b) + size) : rln_mem_alloc(sizeof(*b) + size);
 	if (!b)
 		return NULL;
-	b->buf = (struct rln_buf){ .refs = 1, .release = block_free, .home = io };
-	b->size = 0;
+	b->buf = (struct rln_buf){ .refs = 1, .release = block_free, .mem = (unsigned char *)(b + 1) };
+	b->size = size;
 	b->mapped = mapped;
-	return count(io, b, size);
+	return &b->buf;
+}
+
+void rln_block_adopt(struct rln_io *io, struct rln_buf *buf)
+{
+	buf->home = io;
+	rln_stat_add(&io->stats.memory, rln_container_of(buf, struct block, buf)->size);
+}
+
+void rln_block_discard(struct rln_buf *buf)
+{
+	give_back(rln_container_of(buf, struct block, buf));
+}
+
+struct rln_buf *rln_block_new(struct rln_io *io, size_t size)
+{
+	struct rln_buf *buf = rln_block_make(size);
+
+	if (buf)
+		rln_block_adopt(io, buf);
+	return buf;
 }
 
 struct rln_buf *rln_block_grow(struct rln_buf *buf, size_t size)
@@ -87,6 +112,7 @@ struct ringline_buf *rln_buf_handle_new(struct rln_io *io, struct rln_buf *buf, 
 	b->data = data;
 	b->len = len;
 	b->refs = 1;
+	b->writable = false;
 	return b;
 }
 
@@ -119,6 +145,37 @@ int ringline_buf_new(struct ringline_buf **ret, const void *data, size_t len)
 		return 0;
 	rln_buf_unref(block);
 	return -ENOMEM;
+}
+
+/* The block is larger than what is handed out, so that there is an aligned place in it. */
+int ringline_buf_alloc(struct ringline_buf **ret, size_t len, size_t alignment)
+{
+	struct rln_exec *x = rln_exec_get(__func__);
+	struct rln_buf *block;
+	uintptr_t at;
+
+	if (!ret || !len || len > SSIZE_MAX || !alignment || alignment & (alignment - 1) || alignment > SSIZE_MAX - len)
+		return -EINVAL;
+	if (!x)
+		return rln_not_here();
+	if (rln_blocks_full(x->io))
+		return -ENOBUFS;
+	block = rln_block_new(x->io, len + alignment - 1);
+	if (!block)
+		return -ENOMEM;
+	at = ((uintptr_t)block->mem + alignment - 1) & ~(uintptr_t)(alignment - 1);
+	*ret = rln_buf_handle_new(x->io, block, (const void *)at, len);
+	if (!*ret) {
+		rln_buf_unref(block);
+		return -ENOMEM;
+	}
+	(*ret)->writable = true;
+	return 0;
+}
+
+void *ringline_buf_memory(struct ringline_buf *buf)
+{
+	return rln_buf_handle_check(buf, __func__) == 0 && buf->writable ? (void *)buf->data : NULL;
 }
 
 int ringline_buf_slice(struct ringline_buf **ret, struct ringline_buf *buf, size_t offset, size_t len)

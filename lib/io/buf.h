@@ -24,10 +24,18 @@ struct ringline_buf {
 	const unsigned char *data;
 	size_t len;
 	uint32_t refs;
+	bool writable;                    /* by the host, who had it made empty */
 };
 
 /* A block of *size* bytes with one reference. NULL: no memory. The limit is the caller's to look at. */
 struct rln_buf *rln_block_new(struct rln_io *io, size_t size) rln_must_check;
+
+/* The same in two steps: made by any thread, and then the worker's. */
+struct rln_buf *rln_block_make(size_t size) rln_must_check;
+void rln_block_adopt(struct rln_io *io, struct rln_buf *buf);
+
+/* One that was made and not adopted is given back so; any thread. */
+void rln_block_discard(struct rln_buf *buf);
 
 /*
  * The same block, larger, maybe elsewhere; its bytes are as they were. NULL: that takes a new one and a copy, because it is no

@@ -6,11 +6,16 @@
 #include "io/buf.h"
 #include "io/conn.h"
 #include "io/dgram.h"
+#include "io/dir.h"
 #include "io/fd.h"
+#include "io/file.h"
 #include "io/handler.h"
+#include "io/inotify.h"
 #include "io/io.h"
 #include "io/listener.h"
 #include "io/pipes.h"
+#include "io/region.h"
+#include "io/request.h"
 #include "io/timer.h"
 
 void rln_io_init(struct rln_io *io, struct rln_exec *x, const struct rln_io_config *config)
@@ -31,6 +36,11 @@ void rln_io_init(struct rln_io *io, struct rln_exec *x, const struct rln_io_conf
 	rln_conn_select_init(io);
 	rln_dgrams_init(io);
 	rln_dgram_select_init(io);
+	rln_files_init(io);
+	rln_requests_init(io);
+	rln_regions_init(io);
+	rln_dirs_init(io);
+	rln_inotifies_init(io);
 	x->io = io;
 }
 
@@ -62,6 +72,11 @@ void rln_io_fini(struct rln_io *io)
 	if (leaked)
 		rln_log(RLN_LOG_WARNING, "%u buffers were never dropped", leaked);
 	rln_dgrams_fini(io);      /* buffers may have held datagrams */
+	rln_inotifies_fini(io);
+	rln_dirs_fini(io);
+	rln_regions_fini(io);
+	rln_requests_fini(io);
+	rln_files_fini(io);
 	rln_timers_fini(io);
 	rln_fd_fini(io);
 	rln_accept_fini(io);
@@ -73,7 +88,7 @@ void rln_io_fini(struct rln_io *io)
 
 bool rln_io_idle(const struct rln_io *io)
 {
-	return !io->nopen && !io->nmissed && rln_list_empty(&io->dgrams) && rln_list_empty(&io->listeners) && !io->nzero_copy;
+	return !io->nopen && !io->nmissed && rln_list_empty(&io->dgrams) && rln_list_empty(&io->files) && rln_list_empty(&io->listeners) && !io->nzero_copy;
 }
 
 static void each_listener(struct rln_io *io, void (*fn)(struct rln_listener *l))
@@ -131,6 +146,7 @@ void rln_io_close_all(struct rln_io *io)
 	each_listener(io, rln_listener_close);
 	each_conn(io, rln_conn_close);
 	rln_dgrams_close_all(io);
+	rln_files_close_all(io);
 }
 
 void rln_io_cut_handlers(struct rln_io *io)

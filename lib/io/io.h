@@ -37,6 +37,7 @@ struct rln_io_config {
 	uint64_t memory_limit;            /* bytes of blocks (buf.h) from which no more are made, but for what must be */
 	uint64_t zero_copy_min;           /* bytes from which ringline_conn_send_zc() has the kernel not copy; 0: never */
 	uint64_t close_timeout;           /* nanoseconds a graceful close may take */
+	bool try_inline;                  /* file operations by calls that do not wait */
 };
 
 /* Written by the owner, read by anyone (relaxed). */
@@ -83,6 +84,18 @@ struct rln_io {
 	struct rln_slab watches;          /* struct ringline_fd_watch */
 	struct ringline_fd_watch **watch_by_fd;
 	uint32_t nwatch_by_fd;
+	struct rln_slab file_slab;        /* struct ringline_file */
+	struct rln_list files;            /* ringline_file.link: those that hold a descriptor */
+	struct rln_slab requests;         /* of op handles (request.c) */
+	struct rln_list deferred;         /* rln_request.deferred: for the next turn, by `more` */
+	struct rln_deferred more;
+	uint64_t inline_turn;             /* which turn's calls `inlined` counts */
+	uint32_t inlined;
+	struct rln_slab closers;          /* closes under way (file.c) */
+	uint32_t nlock_waits;             /* threads that wait for locks of files */
+	struct rln_slab regions;          /* struct ringline_region */
+	struct rln_slab dirs;             /* struct ringline_dir */
+	struct rln_slab inotifies;        /* struct ringline_inotify */
 	struct rln_list pipes;            /* rln_pipe.link: empty ones, for the next that needs one */
 	uint32_t npipes;
 	int probe_fd;                     /* an epoll descriptor that tells what can be polled; -1: not needed yet */

@@ -7,6 +7,7 @@ io_sources = \
 	lib/io/addr.c \
 	lib/io/addr.h \
 	lib/io/adopt.c \
+	lib/io/attr.c \
 	lib/io/bind.c \
 	lib/io/bind.h \
 	lib/io/buf.c \
@@ -46,26 +47,49 @@ io_sources = \
 	lib/io/dgram-send.c \
 	lib/io/dgram.c \
 	lib/io/dgram.h \
+	lib/io/dir.c \
+	lib/io/dir.h \
 	lib/io/fd.c \
 	lib/io/fd.h \
+	lib/io/file-all.c \
+	lib/io/file-conn.c \
+	lib/io/file-copy.c \
+	lib/io/file-data.c \
+	lib/io/file-lock.c \
+	lib/io/file-open.c \
+	lib/io/file-space.c \
+	lib/io/file.c \
+	lib/io/file.h \
 	lib/io/forward.c \
 	lib/io/handler.c \
 	lib/io/handler.h \
 	lib/io/inherit.c \
 	lib/io/inherit.h \
+	lib/io/inotify.c \
+	lib/io/inotify.h \
 	lib/io/io.c \
 	lib/io/io.h \
 	lib/io/listener.c \
 	lib/io/listener.h \
+	lib/io/path-whole.c \
+	lib/io/path.c \
+	lib/io/path.h \
 	lib/io/pipes.c \
 	lib/io/pipes.h \
+	lib/io/region.c \
+	lib/io/region.h \
+	lib/io/request-calls.c \
+	lib/io/request.c \
+	lib/io/request.h \
 	lib/io/sendfile.c \
 	lib/io/sockaddr.c \
 	lib/io/sockaddr.h \
+	lib/io/stat.c \
 	lib/io/timer.c \
 	lib/io/timer.h \
 	lib/io/transport-plain.c \
 	lib/io/transport.h \
+	lib/io/xattr.c \
 	$(NULL)
 
 lib_io_librln_io_la_SOURCES = $(io_sources)

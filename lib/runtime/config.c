@@ -23,6 +23,7 @@
 #define DEFAULT_DRAIN        (10 * RLN_NSEC_PER_SEC)
 #define MAX_JOBS             4096u
 #define DEFAULT_DNS_JOBS     8u
+#define DEFAULT_WAIT_JOBS    64u
 #define DEFAULT_JOB_QUEUE    1024u
 #define DEFAULT_JOB_IDLE     (10 * RLN_NSEC_PER_SEC)
 #define JOB_STALL            (100 * RLN_NSEC_PER_MSEC)
@@ -30,12 +31,13 @@
 
 static bool valid(const struct ringline_config *c)
 {
-	return c->backend <= RINGLINE_BACKEND_EPOLL && !(c->flags & ~KNOWN_FLAGS) && !c->reserved &&
+	return c->backend <= RINGLINE_BACKEND_EPOLL && !(c->flags & ~KNOWN_FLAGS) &&
 	       c->workers <= MAX_WORKERS && c->submission_entries <= MAX_RING_ENTRIES &&
 	       c->completion_entries <= 2 * MAX_RING_ENTRIES &&
 	       (!c->completion_entries || c->completion_entries >= c->submission_entries) && c->receive_buffers <= MAX_BUFFERS &&
 	       c->receive_buffer_size <= MAX_BUFFER_SIZE && c->stack_size <= MAX_STACK_SIZE &&
-	       c->blocking_threads <= MAX_JOBS && c->blocking_io_threads <= MAX_JOBS && c->blocking_dns_threads <= MAX_JOBS;
+	       c->blocking_threads <= MAX_JOBS && c->blocking_io_threads <= MAX_JOBS && c->blocking_dns_threads <= MAX_JOBS &&
+	       c->blocking_wait_threads <= MAX_JOBS;
 }
 
 static uint64_t or_default(uint64_t value, uint64_t fallback)
@@ -81,6 +83,7 @@ static void fill(struct rln_config *ret, const struct ringline_config *c)
 				[RLN_JOB_BULK] = c->blocking_threads ? c->blocking_threads : default_jobs(),
 				[RLN_JOB_IO] = c->blocking_io_threads ? c->blocking_io_threads : default_jobs(),
 				[RLN_JOB_DNS] = (uint32_t)or_default(c->blocking_dns_threads, DEFAULT_DNS_JOBS),
+				[RLN_JOB_WAIT] = (uint32_t)or_default(c->blocking_wait_threads, DEFAULT_WAIT_JOBS),
 			},
 			.queue_limit = (uint32_t)or_default(c->blocking_queue, DEFAULT_JOB_QUEUE),
 			.idle = or_default(c->blocking_idle, DEFAULT_JOB_IDLE),

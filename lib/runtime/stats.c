@@ -112,6 +112,8 @@ int ringline_worker_stats(const struct ringline_runtime *rt, uint32_t worker, st
 static const char *const engines[RLN_ENGINE_MAX] = {
 	[RLN_ENGINE_IO_URING] = "io_uring",
 	[RLN_ENGINE_EPOLL] = "epoll",
+	[RLN_ENGINE_POOL] = "pool",
+	[RLN_ENGINE_INLINE] = "inline",
 	[RLN_ENGINE_FAKE] = "",
 };
 

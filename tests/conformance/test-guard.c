@@ -495,7 +495,7 @@ static void test_config_values(void)
 		{ offsetof(struct ringline_config, completion_entries), 65537 },
 		{ offsetof(struct ringline_config, receive_buffers), 32769 },
 		{ offsetof(struct ringline_config, receive_buffer_size), (16u << 20) + 1 },
-		{ offsetof(struct ringline_config, reserved), 1 },
+		{ offsetof(struct ringline_config, blocking_wait_threads), 5000 },
 	};
 	struct ringline_runtime *rt;
 	struct ringline_config c;

@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Opening files.
+ *
+ * An open may wait without bound: a FIFO for its peer, a device for whatever it likes, a server of files for its network. And
+ * it must be able to end there for real: tried with O_NONBLOCK first it would mean something else. So a thread does it, in two
+ * steps:
+ *
+ *   1  class io: the name is looked up (O_PATH), which tells what it is. A regular file, a directory, or one that is to be made,
+ *      is opened at once.
+ *   2  class wait: everything else, by way of what the first step has found, so that a name which changed meanwhile makes no
+ *      difference. Its threads may be stuck, and nothing else waits for them.
+ *
+ * The job owns its memory, the path and a duplicate of the directory among it: a cut abandons it, and its thread closes what
+ * it gets in the end.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "base/fault.h"
+#include "base/mem.h"
+#include "base/sized.h"
+#include "io/file.h"
+#include "ringline/blocking.h"
+
+#define FIRST_STEP_DONE 0
+#define WAITS_FOR_MORE  1
+
+#define KNOWN_RESOLVE (RINGLINE_RESOLVE_NO_XDEV | RINGLINE_RESOLVE_NO_MAGICLINKS | RINGLINE_RESOLVE_NO_SYMLINKS | \
+                       RINGLINE_RESOLVE_BENEATH | RINGLINE_RESOLVE_IN_ROOT | RINGLINE_RESOLVE_CACHED)
+
+struct opening {
+	struct open_how how;
+	struct rln_file_facts facts;      /* of the file, once it is open */
+	int dir;                          /* a duplicate, or AT_FDCWD */
+	int found;                        /* O_PATH, from the first step; -1: none */
+	int fd;
+	char path[];
+};
+
+/* On a thread */
+
+static int sys_open(int dir, const char *path, const struct open_how *how)
+{
+	int error = rln_fault(RLN_FAULT_OPEN);
+	long fd;
+
+	if (error)
+		return -error;
+	do
+		fd = syscall(SYS_openat2, dir, path, how, sizeof(*how));
+	while (fd < 0 && errno == EINTR);
+	if (fd < 0 && errno == ENOSYS && !how->resolve)
+		fd = openat(dir, path, (int)how->flags, (mode_t)how->mode);
+	return fd < 0 ? -errno : (int)fd;
+}
+
+/* Can this open only end at once, whatever the name stands for? */
+static bool never_waits(uint64_t flags)
+{
+	return flags & (O_PATH | O_DIRECTORY) || (flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL);
+}
+
+/* What the name stands for: true if opening it could wait; `found` is it then. */
+static bool could_wait(struct opening *o)
+{
+	struct open_how how = { .flags = O_PATH | O_CLOEXEC | (o->how.flags & O_NOFOLLOW), .resolve = o->how.resolve };
+	struct rln_file_facts facts;
+	int fd = sys_open(o->dir, o->path, &how);
+
+	if (fd < 0)
+		return false;     /* the open itself says why, or makes it */
+	if (rln_file_find_out(&facts, fd) == 0 && (facts.remote || (facts.type != S_IFREG && facts.type != S_IFDIR))) {
+		o->found = fd;
+		return facts.type != S_IFLNK;
+	}
+	close(fd);
+	return false;
+}
+
+static int open_name(struct opening *o)
+{
+	int r = sys_open(o->dir, o->path, &o->how);
+
+	if (r < 0)
+		return r;
+	o->fd = r;
+	r = rln_file_find_out(&o->facts, r);
+	return r < 0 ? r : FIRST_STEP_DONE;
+}
+
+static int first_step(void *arg)
+{
+	struct opening *o = arg;
+
+	if (!never_waits(o->how.flags) && could_wait(o))
+		return WAITS_FOR_MORE;
+	return open_name(o);
+}
+
+/* By way of what was found; without /proc by its name once more. */
+static int second_step(void *arg)
+{
+	struct opening *o = arg;
+	struct open_how how = { .flags = o->how.flags & ~(uint64_t)(O_NOFOLLOW | O_CREAT), .mode = 0 };
+	char link[32];
+	int r;
+
+	if (o->how.flags & O_EXCL && o->how.flags & O_CREAT)
+		return open_name(o);
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", o->found);
+	r = sys_open(AT_FDCWD, link, &how);
+	if (r == -ENOENT || r == -ENOTDIR)
+		return open_name(o);
+	if (r < 0)
+		return r;
+	o->fd = r;
+	r = rln_file_find_out(&o->facts, r);
+	return r < 0 ? r : 0;
+}
+
+/* Life */
+
+static void close_all(struct opening *o)
+{
+	if (o->found >= 0)
+		close(o->found);
+	if (o->dir >= 0)
+		close(o->dir);
+	rln_mem_free(o);
+}
+
+/* Nobody wants it. Any thread. */
+static void dispose(void *arg, int result)
+{
+	struct opening *o = arg;
+
+	(void)result;
+	if (o->fd >= 0)
+		close(o->fd);
+	close_all(o);
+}
+
+static int opening_new(struct opening **ret, const struct ringline_file *dir, const char *path, const struct open_how *how)
+{
+	size_t len = strlen(path) + 1;
+	struct opening *o = rln_mem_alloc(sizeof(*o) + len);
+
+	if (!o)
+		return -ENOMEM;
+	o->how = *how;
+	o->found = -1;
+	o->fd = -1;
+	o->dir = AT_FDCWD;
+	memcpy(o->path, path, len);
+	if (dir && path[0] != '/')
+		o->dir = fcntl(dir->fd, F_DUPFD_CLOEXEC, 0);
+	if (o->dir < 0 && o->dir != AT_FDCWD) {
+		rln_mem_free(o);
+		return -errno;
+	}
+	*ret = o;
+	return 0;
+}
+
+static int run_steps(struct opening *o)
+{
+	struct ringline_blocking_options options = RINGLINE_BLOCKING_OPTIONS_INIT;
+	int r;
+
+	options.job_class = RINGLINE_BLOCKING_IO;
+	r = ringline_blocking_detached(first_step, o, dispose, &options);
+	if (r != WAITS_FOR_MORE)
+		return r;
+	options.job_class = RINGLINE_BLOCKING_WAIT;
+	return ringline_blocking_detached(second_step, o, dispose, &options);
+}
+
+/* The calls */
+
+struct open_args {
+	struct ringline_file **ret;
+	struct ringline_file *dir;
+	const char *path;
+	struct open_how how;
+};
+
+static int64_t open_steps(void *arg)
+{
+	const struct open_args *a = arg;
+	struct rln_io *io = rln_io_current();
+	struct opening *o = NULL;
+	int r = opening_new(&o, a->dir, a->path, &a->how);
+
+	if (r < 0)
+		return r;
+	r = run_steps(o);
+	rln_stat_add(&io->exec->stats.completions[RLN_OP_OPEN][RLN_ENGINE_POOL], 1);
+	if (r < 0)
+		return r;         /* it has been disposed of, or will be */
+	*a->ret = rln_file_new(io, &o->facts);
+	if (!*a->ret)
+		close(o->fd);
+	close_all(o);
+	return *a->ret ? 0 : -ENOMEM;
+}
+
+static int read_args(struct open_args *a, int flags, uint32_t mode, const struct ringline_file_open_options *options)
+{
+	struct ringline_file_open_options o;
+	int r = rln_sized_in(&o, sizeof(o), options);
+
+	if (r < 0)
+		return r;
+	if (!a->ret || !a->path || o.reserved || o.resolve & ~KNOWN_RESOLVE)
+		return -EINVAL;
+	a->how = (struct open_how){ .flags = (uint64_t)(uint32_t)flags | O_CLOEXEC, .resolve = o.resolve };
+	if (flags & O_CREAT || (flags & O_TMPFILE) == O_TMPFILE)
+		a->how.mode = mode & 07777;
+	return 0;
+}
+
+int ringline_file_open(struct ringline_file **ret, struct ringline_file *dir, const char *path, int flags, uint32_t mode,
+                       const struct ringline_file_open_options *options)
+{
+	struct open_args a = { .ret = ret, .dir = dir, .path = path };
+	struct ringline_task *t;
+	int r = rln_file_check_dir(dir, __func__);
+
+	if (r == 0)
+		r = read_args(&a, flags, mode, options);
+	if (r == 0)
+		r = rln_task_get_parking(&t, __func__);
+	if (r == 0)
+		r = t->scope->reason;
+	return r < 0 ? r : (int)open_steps(&a);
+}
+
+static void close_unwanted(void *args, int64_t result)
+{
+	if (result == 0)
+		rln_file_begin_close(*((struct open_args *)args)->ret);
+}
+
+int ringline_file_open_begin(struct ringline_op **ret, struct ringline_file **file, struct ringline_file *dir,
+                             const char *path, int flags, uint32_t mode, const struct ringline_file_open_options *options)
+{
+	static const struct rln_steps steps = { .run = open_steps, .dispose = close_unwanted };
+	struct open_args a = { .ret = file, .dir = dir, .path = path };
+	int r = rln_file_check_dir(dir, __func__);
+
+	if (r == 0)
+		r = ret ? read_args(&a, flags, mode, options) : -EINVAL;
+	if (r == 0 && !rln_task_get(__func__))
+		r = rln_not_here();
+	return r < 0 ? r : rln_handle_steps(ret, &steps, &a, sizeof(a));
+}
+
+/* A descriptor of the host's */
+
+static int find_out_job(void *arg)
+{
+	struct rln_file_facts *facts = arg;
+
+	return rln_file_find_out(facts, facts->fd);
+}
+
+int ringline_file_from_fd(struct ringline_file **ret, int fd)
+{
+	struct ringline_blocking_options options = RINGLINE_BLOCKING_OPTIONS_INIT;
+	struct rln_file_facts facts = { .fd = fd };
+	struct ringline_task *t;
+	int r = rln_task_get_parking(&t, __func__);
+
+	if (r < 0)
+		return r;
+	if (!ret)
+		return -EINVAL;
+	if (fd < 0)
+		return -EBADF;
+	options.job_class = RINGLINE_BLOCKING_WAIT;
+	r = ringline_blocking(find_out_job, &facts, &options);
+	if (r < 0)
+		return r;
+	*ret = rln_file_new(rln_io_current(), &facts);
+	return *ret ? 0 : -ENOMEM;
+}

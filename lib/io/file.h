@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Open files: a descriptor, what is known of it, and who uses it.
+ *
+ *     OPEN --close--> CLOSING --nobody uses it--> (close(2)) --> gone
+ *
+ * What is known of a file is found out when it is opened, on the thread that opens it: its type, whether its file system asks
+ * somebody else, how O_DIRECT wants memory and offsets. So no later call has to ask.
+ *
+ * Invariants: the descriptor is open while `calls` is not zero; when the file is closing no request is added, those there are
+ * were cancelled, and the last to leave has it closed. A stream has one request for each direction, since an engine polls a
+ * descriptor once for each.
+ */
+#ifndef RLN_IO_FILE_H
+#define RLN_IO_FILE_H
+
+#include "base/slab.h"
+#include "core/task.h"
+#include "core/wait.h"
+#include "io/io.h"
+#include "io/request.h"
+#include "ringline/file.h"
+
+struct ringline_file {
+	struct rln_slot slot;
+	struct rln_list link;             /* rln_io.files */
+	struct rln_io *io;
+	int fd;
+	uint32_t calls;                   /* requests and calls that use it */
+	uint32_t type;                    /* S_IFMT */
+	bool closing;
+	bool remote;
+	bool stream;
+	bool direct;
+	bool writable;
+	bool cannot_try;                  /* its file system does not know reads that do not wait */
+	bool reading;                     /* of a stream */
+	bool writing;
+	uint32_t memory_alignment;        /* 0: not known */
+	uint32_t offset_alignment;
+	struct rln_list requests;         /* rln_request.link */
+	struct rln_source closed;         /* who waits for the end */
+};
+
+/* What is found out about a descriptor, on any thread. */
+struct rln_file_facts {
+	int fd;
+	int flags;                        /* of fcntl(2) */
+	uint32_t type;
+	bool remote;
+	bool stream;
+	uint32_t memory_alignment;
+	uint32_t offset_alignment;
+};
+
+/* 0 or -errno. May block as long as the file's server does. */
+int rln_file_find_out(struct rln_file_facts *facts, int fd);
+
+/* A new file that owns the descriptor. NULL: no memory, and it stays the caller's. */
+struct ringline_file *rln_file_new(struct rln_io *io, const struct rln_file_facts *facts) rln_must_check;
+
+/* The guards of public calls. 0, -EINVAL, -EPERM, -EBADF; a directory argument may be NULL. */
+int rln_file_check(const struct ringline_file *file, const char *call);
+int rln_file_check_dir(const struct ringline_file *dir, const char *call);
+
+/* What system calls are given for a directory argument. */
+int rln_file_dirfd(const struct ringline_file *dir);
+
+/* For the time of a use. */
+void rln_file_enter(struct ringline_file *file);
+void rln_file_leave(struct ringline_file *file);
+
+/* A read or a write (RLN_OP_READ, RLN_OP_WRITE), checked. 0 or -errno. */
+int rln_file_prepare_transfer(struct rln_request *q, unsigned int opcode, struct ringline_file *file, const void *data,
+                              size_t len, uint64_t offset, const char *call) rln_must_check;
+
+/* Begins an operation of several steps (core/handle.h) on a file, which it has to leave at its end. 0 or -errno. */
+int rln_file_begin_steps(struct ringline_op **ret, const struct rln_steps *steps, const void *args, size_t size,
+                         struct ringline_file *file, const char *call) rln_must_check;
+
+/* Closes it as soon as nobody uses it, without waiting for that. */
+void rln_file_begin_close(struct ringline_file *file);
+
+void rln_files_init(struct rln_io *io);
+void rln_files_fini(struct rln_io *io);
+void rln_files_close_all(struct rln_io *io);
+
+#endif

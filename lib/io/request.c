@@ -1,0 +1,449 @@
+/* SPDX-License-Identifier: MIT */
+/* Requests: which way they go, and how they end; request.h tells the idea. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/fault.h"
+#include "core/executor.h"
+#include "core/task.h"
+#include "io/file.h"
+#include "io/region.h"
+#include "io/request.h"
+
+/* Calls that do not wait still take time: a turn has so many of them, then the others come first. */
+#define INLINE_PER_TURN 64u
+
+void rln_request_init(struct rln_request *q, unsigned int opcode, struct ringline_file *file)
+{
+	rln_op_init(&q->f.op, NULL);
+	q->f.op.opcode = (uint8_t)opcode;
+	q->f.op.fd = file ? file->fd : -1;
+	q->f.ptr2 = NULL;
+	q->f.ptr3 = NULL;
+	q->f.fd2 = -1;
+	q->f.flags = 0;
+	q->f.mode = 0;
+	q->f.region = 0;
+	q->held[0] = file;
+	q->held[1] = NULL;
+	q->region = NULL;
+	q->call = rln_request_call;
+	q->finish = NULL;
+	q->dispose = NULL;
+	q->moved = 0;
+	q->route = RLN_ROUTE_NONE;
+	q->flags = 0;
+	q->opcode = (uint8_t)opcode;
+	q->given = 0;
+	q->out = NULL;
+}
+
+static void count(const struct rln_request *q, enum rln_engine engine)
+{
+	rln_stat_add(&rln_exec_current->stats.completions[q->opcode][engine], 1);
+}
+
+/* What was read before the rest was asked for is not lost. What the close of a file took back was not the caller's wish. */
+static int64_t in_all(const struct rln_request *q, int64_t result)
+{
+	if (q->moved)
+		return (int64_t)q->moved + rln_max(result, (int64_t)0);
+	if (result == -ECANCELED && q->held[0] && q->held[0]->closing)
+		return -EBADF;
+	return result;
+}
+
+static int64_t finished(struct rln_request *q, int64_t result)
+{
+	result = in_all(q, result);
+	return q->finish ? q->finish(q, result) : result;
+}
+
+/* Holding */
+
+/* Whether the side of its stream that a request uses is taken. */
+static bool *side(const struct rln_request *q)
+{
+	return q->f.op.opcode == RLN_OP_RECV ? &q->held[0]->reading : &q->held[0]->writing;
+}
+
+static int hold(struct rln_request *q)
+{
+	int i;
+
+	if (q->flags & RLN_REQUEST_STREAM) {
+		if (*side(q))
+			return -EBUSY;
+		*side(q) = true;
+	}
+	rln_list_init(&q->link);
+	if (q->held[0])
+		rln_list_add_tail(&q->held[0]->requests, &q->link);
+	for (i = 0; i < 2; i++)
+		if (q->held[i])
+			rln_file_enter(q->held[i]);
+	if (q->region)
+		rln_region_enter(q->region);
+	return 0;
+}
+
+static void let_go(struct rln_request *q)
+{
+	int i;
+
+	rln_list_del(&q->link);
+	if (q->flags & RLN_REQUEST_STREAM)
+		*side(q) = false;
+	if (q->region)
+		rln_region_leave(q->region);
+	for (i = 0; i < 2; i++)
+		if (q->held[i])
+			rln_file_leave(q->held[i]);
+}
+
+/* The last thing that is done with a request, but for what done() does. */
+static void complete(struct rln_request *q, int64_t result)
+{
+	q->result = finished(q, result);
+	q->route = RLN_ROUTE_NONE;
+	let_go(q);
+	q->done(q);
+}
+
+static bool cut(struct rln_request *q)
+{
+	return atomic_load_explicit(&q->cut, memory_order_relaxed);
+}
+
+/* On a thread */
+
+/* Nothing is interrupted for good, but who has been cancelled need not try again. */
+static int run_job(void *arg)
+{
+	struct rln_request *q = arg;
+	int error = q->opcode == RLN_OP_CLOSE ? 0 : rln_fault(RLN_FAULT_FILE);
+
+	do
+		q->result = error ? -error : q->call(q);
+	while (q->result == -EINTR && !cut(q));
+	if (q->result == -EINTR)
+		q->result = -ECANCELED;
+	return 0;
+}
+
+static void job_done(struct rln_job *job)
+{
+	struct rln_request *q = rln_container_of(job, struct rln_request, job);
+
+	count(q, RLN_ENGINE_POOL);
+	complete(q, q->result);
+}
+
+static bool remote(const struct rln_request *q)
+{
+	return (q->held[0] && q->held[0]->remote) || (q->held[1] && q->held[1]->remote);
+}
+
+static int to_pool(struct rln_request *q, bool patient)
+{
+	q->route = RLN_ROUTE_POOL;
+	rln_job_init(&q->job, run_job, q, remote(q) ? RLN_JOB_WAIT : RLN_JOB_IO, RLN_JOB_NORMAL, job_done);
+	return rln_job_submit(&q->job, patient);
+}
+
+/* By the backend */
+
+static void op_done(struct rln_op *op, const struct rln_completion *c)
+{
+	struct rln_request *q = rln_container_of(op, struct rln_request, f.op);
+	bool could_not = c->res == -EAGAIN || c->res == -ECANCELED;
+
+	if (could_not && !cut(q) && rln_opcode_is_file(op->opcode))
+		(void)!to_pool(q, true);          /* a patient job is never refused */
+	else
+		complete(q, c->res);
+}
+
+static void to_ring(struct rln_request *q)
+{
+	q->route = RLN_ROUTE_RING;
+	q->f.op.complete = op_done;
+	rln_op_submit(&q->f.op);
+}
+
+static bool may_ring(const struct rln_request *q)
+{
+	return !(q->flags & RLN_REQUEST_NO_RING) && !remote(q) &&
+	       rln_backend_carries(rln_exec_current->backend, q->f.op.opcode);
+}
+
+/* On the worker itself */
+
+static bool may_inline(struct rln_io *io, const struct rln_request *q)
+{
+	uint64_t turn = rln_stat_get(&io->exec->stats.turns);
+
+	if (!(q->flags & RLN_REQUEST_INLINE) || !io->config.try_inline || remote(q))
+		return false;
+	if (io->inline_turn != turn) {
+		io->inline_turn = turn;
+		io->inlined = 0;
+	}
+	return true;
+}
+
+static int64_t attempt(struct rln_io *io, struct rln_request *q)
+{
+	int64_t result;
+
+	io->inlined++;
+	result = rln_request_attempt(q);
+	if (result != RLN_REQUEST_LATER)
+		count(q, RLN_ENGINE_INLINE);
+	return result;
+}
+
+static void run_deferred(struct rln_deferred *d)
+{
+	struct rln_io *io = rln_container_of(d, struct rln_io, more);
+	struct rln_list *node;
+	uint32_t n;
+
+	for (n = 0; n < INLINE_PER_TURN && (node = rln_list_pop(&io->deferred)); n++) {
+		struct rln_request *q = rln_list_entry(node, struct rln_request, deferred);
+		int64_t result = attempt(io, q);
+
+		if (result != RLN_REQUEST_LATER)
+			complete(q, result);
+		else
+			(void)!to_pool(q, true);
+	}
+	if (!rln_list_empty(&io->deferred))
+		rln_exec_defer(io->exec, &io->more);
+}
+
+static void defer(struct rln_io *io, struct rln_request *q)
+{
+	q->route = RLN_ROUTE_DEFERRED;
+	rln_list_init(&q->deferred);
+	rln_list_add_tail(&io->deferred, &q->deferred);
+	rln_exec_defer(io->exec, &io->more);
+}
+
+/* Starting */
+
+/* The way it goes when it was not over at once. */
+static int send_on_its_way(struct rln_request *q, bool later, bool patient)
+{
+	int r;
+
+	atomic_init(&q->cut, false);
+	if (q->opcode == RLN_OP_STATX)
+		q->f.ptr2 = &q->u.statx;  /* it may have been copied since */
+	r = hold(q);
+	if (r < 0)
+		return r;
+	if (may_ring(q)) {
+		to_ring(q);
+		return 0;
+	}
+	if (later) {
+		defer(rln_io_current(), q);
+		return 0;
+	}
+	r = to_pool(q, patient);
+	if (r < 0)
+		let_go(q);
+	return r;
+}
+
+int rln_request_start(struct rln_request *q, bool patient)
+{
+	return send_on_its_way(q, false, patient);
+}
+
+/* Tries it at once. True: it is over, with *result*. *later*: the turn has had enough. */
+static bool over_at_once(struct rln_request *q, int64_t *result, bool *later)
+{
+	struct rln_io *io = rln_io_current();
+
+	*later = false;
+	if (!may_inline(io, q))
+		return false;
+	*later = io->inlined >= INLINE_PER_TURN;
+	if (*later)
+		return false;
+	*result = attempt(io, q);
+	if (*result == RLN_REQUEST_LATER)
+		return false;
+	*result = finished(q, *result);
+	return true;
+}
+
+void rln_request_cancel(struct rln_request *q)
+{
+	if (q->route == RLN_ROUTE_NONE || cut(q))
+		return;
+	atomic_store_explicit(&q->cut, true, memory_order_relaxed);
+	switch (q->route) {
+	case RLN_ROUTE_RING:
+		rln_op_cancel(&q->f.op);
+		break;
+	case RLN_ROUTE_DEFERRED:
+		rln_list_del(&q->deferred);
+		complete(q, -ECANCELED);
+		break;
+	default:
+		if (rln_job_withdraw(&q->job))
+			complete(q, -ECANCELED);
+		break;
+	}
+}
+
+/* For a task */
+
+static void wake_waiter(struct rln_request *q)
+{
+	rln_wait_fire(q->waiter.wait, 0);
+}
+
+static void describe(const void *object, char *text, size_t size)
+{
+	const struct rln_request *q = object;
+
+	snprintf(text, size, "%s, fd %d", rln_opcode_name(q->opcode), q->f.op.fd);
+}
+
+static const struct rln_what what_request = { .name = "file", .describe = describe };
+
+static int64_t wait_for(struct rln_request *q, struct ringline_task *t, bool later)
+{
+	struct rln_parker p;
+	struct rln_wait w;
+	int r;
+
+	rln_parker_init(&p, t, &what_request, q);
+	rln_wait_arm(&w, &p, NULL);
+	q->done = wake_waiter;
+	q->waiter.wait = &w;
+	r = send_on_its_way(q, later, true);
+	if (r < 0)
+		return r;
+	r = rln_park(&p);
+	if (r < 0) {
+		rln_request_cancel(q);
+		rln_park_shielded(&p);
+	}
+	return r < 0 && q->result == -ECANCELED ? r : q->result;
+}
+
+int64_t rln_request_run(struct rln_request *q, int r, const char *call)
+{
+	struct ringline_task *t = NULL;
+	int64_t result;
+	bool later;
+
+	if (r == 0)
+		r = rln_task_get_parking(&t, call);
+	if (r == 0)
+		r = t->scope->reason;
+	if (r < 0)
+		return r;
+	if (over_at_once(q, &result, &later))
+		return result;
+	return wait_for(q, t, later);
+}
+
+/* For a handle */
+
+struct slotted {
+	struct rln_slot slot;
+	struct rln_request q;
+};
+
+static void handle_done(struct rln_request *q)
+{
+	rln_handle_done(q->waiter.handle, q->result);
+}
+
+static void handle_cancel(struct ringline_op *h)
+{
+	rln_request_cancel(&((struct slotted *)h->work.ptr)->q);
+}
+
+static void handle_free(struct ringline_op *h)
+{
+	if (h->work.ptr)
+		rln_slab_free(&rln_io_current()->requests, h->work.ptr);
+}
+
+/* What was over at once holds nothing. */
+static void handle_dispose(struct ringline_op *h)
+{
+	struct slotted *s = h->work.ptr;
+
+	if (s && s->q.dispose)
+		s->q.dispose(&s->q);
+	handle_free(h);
+}
+
+static const struct rln_handle_kind handle_kind = { .cancel = handle_cancel, .take = handle_free, .dispose = handle_dispose };
+
+static int start_for_handle(struct ringline_op *h, const struct rln_request *proto, bool later)
+{
+	struct slotted *s = rln_slab_alloc(&rln_io_current()->requests);
+	int r;
+
+	if (!s)
+		return -ENOMEM;
+	h->work.ptr = s;
+	memcpy(&s->q, proto, offsetof(struct rln_request, u) + proto->given);
+	s->q.done = handle_done;
+	s->q.waiter.handle = h;
+	r = send_on_its_way(&s->q, later, false);
+	if (r < 0)
+		rln_slab_free(&rln_io_current()->requests, s);
+	return r;
+}
+
+int rln_request_begin(struct ringline_op **ret, struct rln_request *q, int r, const char *call)
+{
+	struct ringline_op *h;
+	int64_t result;
+	bool later;
+
+	if (r == 0 && !ret)
+		r = -EINVAL;
+	if (r == 0 && !rln_task_get(call))
+		r = rln_not_here();
+	if (r == 0)
+		r = rln_handle_new(&h, &handle_kind);
+	if (r < 0)
+		return r;
+	h->work.ptr = NULL;
+	if (over_at_once(q, &result, &later))
+		rln_handle_done(h, result);
+	else
+		r = start_for_handle(h, q, later);
+	if (r < 0)
+		rln_handle_drop(h);
+	else
+		*ret = h;
+	return r;
+}
+
+/* The worker's */
+
+void rln_requests_init(struct rln_io *io)
+{
+	rln_slab_init(&io->requests, sizeof(struct slotted), 64, 0);
+	rln_list_init(&io->deferred);
+	rln_list_init(&io->more.link);
+	io->more.run = run_deferred;
+}
+
+void rln_requests_fini(struct rln_io *io)
+{
+	rln_slab_fini(&io->requests);
+}

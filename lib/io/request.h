@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Requests: operations on files, whoever carries them out.
+ *
+ *            +-- INLINE    by a call that does not wait, on the worker; a bounded number per turn
+ *     start -+-- RING      by the backend, if it carries the opcode
+ *            +-- DEFERRED  it would be inline, but the turn has had enough of them and the backend does not carry it
+ *            +-- POOL      by a thread: of class io, or of class wait where a server of files that may be gone is asked
+ *
+ *     every one ends once, in done(), on the worker: with its result, or -ECANCELED if it was taken back
+ *
+ * A request is on the stack of the task that waits for it, or in the worker's slab while an op handle stands for it. It holds
+ * the files it is about, so that no descriptor is closed under it; a file that is being closed cancels its requests and waits
+ * for them. Cancelling is a request to whoever has it: what is queued is taken back, what runs is waited for.
+ *
+ * The ring may say that it cannot just now (-EAGAIN, or a -ECANCELED that nobody asked for, when the kernel has no thread):
+ * then a thread of ours does it.
+ */
+#ifndef RLN_IO_REQUEST_H
+#define RLN_IO_REQUEST_H
+
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <time.h>
+
+#include "core/file-op.h"
+#include "core/handle.h"
+#include "core/pool.h"
+#include "io/io.h"
+
+/* A result of an attempt: it would have to wait. */
+#define RLN_REQUEST_LATER (-4097)
+
+struct ringline_file;
+struct ringline_region;
+struct rln_request;
+
+/* flags of a request */
+enum {
+	RLN_REQUEST_NO_RING  = 1u << 0,   /* the backend must not have it, whatever it carries */
+	RLN_REQUEST_INLINE   = 1u << 1,   /* may be tried by a call that does not wait */
+	RLN_REQUEST_STREAM   = 1u << 2,   /* has its side of a stream to itself: f.op is RECV or SEND */
+};
+
+enum rln_request_route {
+	RLN_ROUTE_NONE,
+	RLN_ROUTE_RING,
+	RLN_ROUTE_DEFERRED,
+	RLN_ROUTE_POOL,
+};
+
+struct rln_request {
+	struct rln_file_op f;             /* first: as the backend has it */
+	struct rln_list link;             /* ringline_file.requests, or unlinked */
+	struct rln_list deferred;         /* rln_io.deferred */
+	struct ringline_file *held[2];    /* NULL: none */
+	struct ringline_region *region;   /* the memory lies in it; NULL: in none */
+	int64_t (*call)(struct rln_request *q);       /* on a thread: the result, or -errno */
+	int64_t (*finish)(struct rln_request *q, int64_t result);   /* on the worker, before it is told; NULL: as it is */
+	void (*dispose)(struct rln_request *q);       /* nobody takes the result of an op handle; NULL: it holds nothing */
+	void (*done)(struct rln_request *q);
+	union {
+		struct rln_wait *wait;
+		struct ringline_op *handle;
+	} waiter;
+	struct rln_job job;
+	int64_t result;
+	uint64_t moved;                   /* bytes read before the rest was asked for */
+	uint8_t route;                    /* enum rln_request_route */
+	uint8_t flags;                    /* RLN_REQUEST_* */
+	uint8_t opcode;                   /* as it is counted; f.op.opcode is how it is carried out */
+	uint16_t given;                   /* bytes of u that are arguments */
+	atomic_bool cut;                  /* cancelled: calls of several steps look at it in between */
+	void *out;                        /* of the caller, for finish() */
+	union {
+		struct statx statx;
+		struct timespec times[2];
+		struct flock lock;
+		struct msghdr msg;
+		uint64_t to_offset;
+		struct {
+			const char *const *paths;
+			size_t n;
+			size_t stride;
+			int *results;
+		} many;
+	} u;
+};
+
+/* An empty request about *file*, which is not held yet; NULL: about none. The caller fills in the arguments. */
+void rln_request_init(struct rln_request *q, unsigned int opcode, struct ringline_file *file);
+
+/*
+ * Starts a request and waits for it. *r*: what preparing it came to; negative: that is returned at once. The result; the
+ * reason of a cut if it was taken back.
+ */
+int64_t rln_request_run(struct rln_request *q, int r, const char *call);
+
+/* Begins a copy of *q*, unless it is over at once. 0 or -errno. */
+int rln_request_begin(struct ringline_op **ret, struct rln_request *q, int r, const char *call) rln_must_check;
+
+/* Cancels one that is under way. */
+void rln_request_cancel(struct rln_request *q);
+
+/* Without anyone who waits: done() is the caller's. Never inline. 0, or -EAGAIN if the queue of jobs is full and not *patient*. */
+int rln_request_start(struct rln_request *q, bool patient) rln_must_check;
+
+/* request-calls.c: the system call of an opcode, on a thread; and the attempt that does not wait. */
+int64_t rln_request_call(struct rln_request *q);
+int64_t rln_request_call_lock(struct rln_request *q);
+int64_t rln_request_attempt(struct rln_request *q);
+
+void rln_requests_init(struct rln_io *io);
+void rln_requests_fini(struct rln_io *io);
+
+#endif
