@@ -24,6 +24,7 @@ dist_man_MANS = \
 	doc/man/ringline-cancellation.7 \
 	doc/man/ringline-connections.7 \
 	doc/man/ringline-fibers.7 \
+	doc/man/ringline-files.7 \
 	doc/man/ringline-structured-concurrency.7 \
 	doc/man/ringline_blocking.3 \
 	doc/man/ringline_broadcast_new.3 \
@@ -48,12 +49,28 @@ dist_man_MANS = \
 	doc/man/ringline_dgram_recv.3 \
 	doc/man/ringline_dgram_send.3 \
 	doc/man/ringline_dgram_set_option.3 \
+	doc/man/ringline_dir_open.3 \
 	doc/man/ringline_event_new.3 \
 	doc/man/ringline_fd_wait.3 \
+	doc/man/ringline_file_chmod.3 \
+	doc/man/ringline_file_copy_range.3 \
+	doc/man/ringline_file_get_xattr.3 \
+	doc/man/ringline_file_link.3 \
+	doc/man/ringline_file_lock.3 \
+	doc/man/ringline_file_open.3 \
+	doc/man/ringline_file_read.3 \
+	doc/man/ringline_file_send.3 \
+	doc/man/ringline_file_stat.3 \
+	doc/man/ringline_file_sync.3 \
+	doc/man/ringline_file_truncate.3 \
+	doc/man/ringline_inotify_new.3 \
 	doc/man/ringline_listener_open.3 \
 	doc/man/ringline_local_new.3 \
 	doc/man/ringline_mutex_new.3 \
 	doc/man/ringline_op_await.3 \
+	doc/man/ringline_path_read_all.3 \
+	doc/man/ringline_path_rename.3 \
+	doc/man/ringline_region_new.3 \
 	doc/man/ringline_runtime_embed.3 \
 	doc/man/ringline_runtime_listen.3 \
 	doc/man/ringline_runtime_new.3 \
@@ -62,8 +79,8 @@ dist_man_MANS = \
 	doc/man/ringline_scope_open.3 \
 	doc/man/ringline_select.3 \
 	doc/man/ringline_set_allocator.3 \
-	doc/man/ringline_sockaddr_parse.3 \
 	doc/man/ringline_sleep.3 \
+	doc/man/ringline_sockaddr_parse.3 \
 	doc/man/ringline_task_dump.3 \
 	doc/man/ringline_task_join.3 \
 	doc/man/ringline_task_start.3 \
