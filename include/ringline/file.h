@@ -12,6 +12,8 @@
  * A cut (deadline, cancellation) takes back what has not begun. What has begun is waited for, since the kernel may be
  * using the caller's memory, and its result returned, so nothing that was moved is lost.
  *
+ * A call whose file is closed by another task meanwhile returns -EBADF.
+ *
  * A file belongs to its worker; any of its tasks may use it, also at once. `dir` arguments are directories opened like any
  * file, and NULL stands for the working directory of the process, which threads must not change for themselves
  * (unshare(2)); names that begin with a slash need none. Calls run with the credentials that the calling thread, or the
@@ -67,12 +69,14 @@ int ringline_file_open_begin(struct ringline_op **ret, struct ringline_file **fi
                              const struct ringline_file_open_options *options) RINGLINE_MUST_CHECK;
 
 /*
- * Makes a file of a descriptor, which is the file's from then on. On failure it stays the caller's.
+ * Makes a file of a descriptor, which is the file's from then on. On failure, and when the operation was cancelled, it stays
+ * the caller's.
  *
  * Returns 0; -EBADF, -EINVAL, -ENOMEM, -ETIME, -ECANCELED, -EPERM, -EDEADLK.
  * Since: 0.1
  */
 RINGLINE_SUSPENDS int ringline_file_from_fd(struct ringline_file **ret, int fd);
+int ringline_file_from_fd_begin(struct ringline_op **ret, struct ringline_file **file, int fd) RINGLINE_MUST_CHECK;
 
 /* The descriptor, which stays the file's; -EINVAL, -EBADF, -EPERM. Since: 0.1 */
 int ringline_file_fd(const struct ringline_file *file);
@@ -307,17 +311,18 @@ int ringline_file_reflink_begin(struct ringline_op **ret, struct ringline_file *
  * receive writes what a connection brings to the file, len bytes or, with RINGLINE_RECEIVE_ALL, all until its end. Bytes
  * that were received and could not be written stay the connection's.
  *
- * send returns len, or -errno as ringline_conn_sendfile(); receive the number of bytes written, which is len unless
- * everything was asked for; -ENODATA (the stream ended before), the errors of ringline_conn_recv() and ringline_file_write().
+ * send returns len, or -errno as ringline_conn_sendfile(); receive the number of bytes written, fewer than len at the end of
+ * the stream, or when an error or a cut came after some had been written (the next call tells it), and 0 at the end; the
+ * errors of ringline_conn_recv() and ringline_file_write().
  * _begin: 0, or -EINVAL, -EBADF, -EAGAIN, -ENOMEM, -ETIME, -ECANCELED, -EPERM.
  * Since: 0.1
  */
 #define RINGLINE_RECEIVE_ALL UINT64_MAX
 
 RINGLINE_SUSPENDS int64_t ringline_file_send(struct ringline_file *file, uint64_t offset, uint64_t len,
-                                             struct ringline_conn *conn);
+                                             struct ringline_conn *conn) RINGLINE_MUST_CHECK;
 RINGLINE_SUSPENDS int64_t ringline_file_receive(struct ringline_file *file, uint64_t offset, uint64_t len,
-                                                struct ringline_conn *conn);
+                                                struct ringline_conn *conn) RINGLINE_MUST_CHECK;
 int ringline_file_send_begin(struct ringline_op **ret, struct ringline_file *file, uint64_t offset, uint64_t len,
                              struct ringline_conn *conn) RINGLINE_MUST_CHECK;
 int ringline_file_receive_begin(struct ringline_op **ret, struct ringline_file *file, uint64_t offset, uint64_t len,
@@ -329,10 +334,11 @@ int ringline_file_receive_begin(struct ringline_op **ret, struct ringline_file *
 
 /*
  * Locks a range against other open files (fcntl(2)'s OFD locks: they belong to the open file, not to the process or the
- * thread, and go when it is closed). len 0 means to the end, wherever that is. lock waits, on a thread of its own that a
- * cut takes out of the wait at once; try_lock does not wait.
+ * thread, and go when it is closed). len 0 means to the end, wherever that is. lock waits, on a thread of its own (256
+ * of a worker at most) that a cut, or the close of the file, takes out of the wait at once; try_lock does not wait, and a cut
+ * does not reach unlock.
  *
- * Return 0; -EAGAIN (try_lock: somebody has it; lock: no thread to wait on), -EDEADLK (also: a stackless task), -EINVAL,
+ * Return 0; -EAGAIN (try_lock: somebody has it; lock: no thread to wait on), -EDEADLK (a stackless task), -EINVAL,
  * -EBADF (closed, or not opened for it), -ENOLCK, -ENOMEM, -ETIME, -ECANCELED, -EPERM. _begin as above.
  * Since: 0.1
  */
@@ -368,6 +374,7 @@ int ringline_file_link_begin(struct ringline_op **ret, struct ringline_file *fil
  */
 int ringline_region_new(struct ringline_region **ret, void *memory, size_t len) RINGLINE_MUST_CHECK;
 RINGLINE_SUSPENDS int ringline_region_free(struct ringline_region *region);
+int ringline_region_free_begin(struct ringline_op **ret, struct ringline_region *region) RINGLINE_MUST_CHECK;
 
 /* 1 if the kernel keeps it mapped, 0 if not; -EINVAL, -EBADF, -EPERM. Since: 0.1 */
 int ringline_region_registered(const struct ringline_region *region);

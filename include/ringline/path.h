@@ -32,7 +32,7 @@ int ringline_path_stat_begin(struct ringline_op **ret, struct ringline_file *dir
  * stat_size bytes apart, and their size members need not be set; results[i] receives 0 or the -errno of paths[i].
  *
  * Returns how many could not be told of (0: none); -ETIME or -ECANCELED (cut between two of them: the results of those that
- * were not looked at are the same), the other errors above for the call as a whole.
+ * were not looked at are -ECANCELED), the other errors above for the call as a whole.
  * Since: 0.1
  */
 RINGLINE_SUSPENDS int64_t ringline_path_stat_many(struct ringline_file *dir, const char *const *paths, size_t n, int flags,

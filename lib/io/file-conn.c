@@ -128,10 +128,10 @@ static int64_t receive(const struct move_args *a)
 	while (done < a->len) {
 		ssize_t n = receive_some(a, done);
 
-		if (n < 0)
+		if (n < 0 && !done)
 			return n;
-		if (n == 0)
-			return a->len == RINGLINE_RECEIVE_ALL ? (int64_t)done : -ENODATA;
+		if (n <= 0)
+			break;    /* an error is told by the next call: nothing it met is lost */
 		done += (uint64_t)n;
 	}
 	return (int64_t)done;

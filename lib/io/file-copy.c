@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <linux/fs.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -37,6 +38,20 @@ static void count(struct copy *c, size_t n)
 	c->done += n;
 }
 
+/* Within one file an invalid range is one that overlaps; otherwise the kernel means that it cannot. */
+static bool same_file(const struct copy *c)
+{
+	struct stat a;
+	struct stat b;
+
+	return fstat(c->from, &a) == 0 && fstat(c->to, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
+static bool another_way(const struct copy *c, ssize_t n)
+{
+	return n == 0 || errno == EXDEV || errno == EOPNOTSUPP || errno == ENOSYS || (errno == EINVAL && !same_file(c));
+}
+
 /* 0 at the end; 1: this is not the way; -errno. */
 static int copy_in_kernel(struct copy *c)
 {
@@ -46,8 +61,8 @@ static int copy_in_kernel(struct copy *c)
 
 		if (n < 0 && errno == EINTR)
 			continue;
-		if (n <= 0 && !c->done)
-			return n == 0 || errno == EXDEV || errno == EINVAL || errno == EOPNOTSUPP || errno == ENOSYS ? 1 : -errno;
+		if (n <= 0 && !c->done && another_way(c, n))
+			return 1;
 		if (n <= 0)
 			return n == 0 ? 0 : -errno;
 		count(c, (size_t)n);

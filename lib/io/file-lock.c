@@ -10,7 +10,7 @@
  *        | cut: pthread_cancel()
  *        +--> tries without waiting: has it: 0; has it not: -ECANCELED --> the result's message
  *
- * The worker joins the thread when the message arrives.
+ * The worker joins the thread when the message arrives. The close of the file is a cut, too.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -29,6 +29,8 @@
 
 struct lock_wait {
 	struct rln_msg msg;
+	struct rln_list link;     /* ringline_file.lock_waits */
+	bool cancelled;
 	struct rln_exec *exec;
 	pthread_t thread;
 	int fd;
@@ -120,7 +122,22 @@ static void describe(const void *object, char *text, size_t size)
 
 static const struct rln_what what_lock = { .name = "lock of a file", .describe = describe };
 
-static int wait_for(struct lock_wait *w, struct ringline_task *t)
+static void interrupt(struct lock_wait *w)
+{
+	if (!w->cancelled)
+		pthread_cancel(w->thread);
+	w->cancelled = true;
+}
+
+void rln_file_cancel_lock_waits(struct ringline_file *file)
+{
+	struct rln_list *it;
+
+	rln_list_for_each (it, &file->lock_waits)
+		interrupt(rln_list_entry(it, struct lock_wait, link));
+}
+
+static int wait_for(struct lock_wait *w, struct ringline_file *file, struct ringline_task *t)
 {
 	struct rln_parker p;
 	int r;
@@ -132,13 +149,18 @@ static int wait_for(struct lock_wait *w, struct ringline_task *t)
 	r = create(w);
 	if (r < 0)
 		return r;
+	rln_list_init(&w->link);
+	rln_list_add_tail(&file->lock_waits, &w->link);
 	r = rln_park(&p);
 	if (r < 0) {
-		pthread_cancel(w->thread);
+		interrupt(w);
 		rln_park_shielded(&p);
 	}
+	rln_list_del(&w->link);
 	pthread_join(w->thread, NULL);
-	return r < 0 && w->result == -ECANCELED ? r : w->result;
+	if (w->result != -ECANCELED)
+		return w->result;
+	return r < 0 ? r : -EBADF;        /* the file is being closed */
 }
 
 static int wait_on_thread(struct ringline_file *file, const struct flock *lock)
@@ -151,7 +173,7 @@ static int wait_on_thread(struct ringline_file *file, const struct flock *lock)
 		return -EAGAIN;
 	io->nlock_waits++;
 	rln_file_enter(file);
-	r = wait_for(&w, rln_task_current());
+	r = wait_for(&w, file, rln_task_current());
 	rln_stat_add(&io->exec->stats.completions[RLN_OP_LOCK][RLN_ENGINE_POOL], 1);
 	rln_file_leave(file);
 	io->nlock_waits--;
@@ -214,11 +236,14 @@ int ringline_file_try_lock_begin(struct ringline_op **ret, struct ringline_file 
 	return rln_request_begin(ret, &q, r, __func__);
 }
 
+/* What cleans up behind a cut must not be cut itself. */
 int ringline_file_unlock(struct ringline_file *file, uint64_t offset, uint64_t len)
 {
 	struct rln_request q;
 	int r = prepare(&q, file, F_UNLCK, offset, len, __func__);
 
+	if (r == 0)
+		q.flags |= RLN_REQUEST_SHIELDED;
 	return (int)rln_request_run(&q, r, __func__);
 }
 

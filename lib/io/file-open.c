@@ -6,7 +6,7 @@
  * it must be able to end there for real: tried with O_NONBLOCK first it would mean something else. So a thread does it, in two
  * steps:
  *
- *   1  class io: the name is looked up (O_PATH), which tells what it is. A regular file, a directory, or one that is to be made,
+ *   1  class io, or wait below a directory that a server has: the name is looked up (O_PATH), which tells what it is. A regular file, a directory, or one that is to be made,
  *      is opened at once.
  *   2  class wait: everything else, by way of what the first step has found, so that a name which changed meanwhile makes no
  *      difference. Its threads may be stuck, and nothing else waits for them.
@@ -169,12 +169,12 @@ static int opening_new(struct opening **ret, const struct ringline_file *dir, co
 	return 0;
 }
 
-static int run_steps(struct opening *o)
+static int run_steps(struct opening *o, bool remote)
 {
 	struct ringline_blocking_options options = RINGLINE_BLOCKING_OPTIONS_INIT;
 	int r;
 
-	options.job_class = RINGLINE_BLOCKING_IO;
+	options.job_class = remote ? RINGLINE_BLOCKING_WAIT : RINGLINE_BLOCKING_IO;
 	r = ringline_blocking_detached(first_step, o, dispose, &options);
 	if (r != WAITS_FOR_MORE)
 		return r;
@@ -200,7 +200,7 @@ static int64_t open_steps(void *arg)
 
 	if (r < 0)
 		return r;
-	r = run_steps(o);
+	r = run_steps(o, a->dir && a->dir->remote);
 	rln_stat_add(&io->exec->stats.completions[RLN_OP_OPEN][RLN_ENGINE_POOL], 1);
 	if (r < 0)
 		return r;         /* it has been disposed of, or will be */
@@ -271,10 +271,22 @@ static int find_out_job(void *arg)
 	return rln_file_find_out(facts, facts->fd);
 }
 
-int ringline_file_from_fd(struct ringline_file **ret, int fd)
+static int adopt(struct ringline_file **ret, int fd)
 {
 	struct ringline_blocking_options options = RINGLINE_BLOCKING_OPTIONS_INIT;
 	struct rln_file_facts facts = { .fd = fd };
+	int r;
+
+	options.job_class = RINGLINE_BLOCKING_WAIT;
+	r = ringline_blocking(find_out_job, &facts, &options);
+	if (r < 0)
+		return r;
+	*ret = rln_file_new(rln_io_current(), &facts);
+	return *ret ? 0 : -ENOMEM;
+}
+
+int ringline_file_from_fd(struct ringline_file **ret, int fd)
+{
 	struct ringline_task *t;
 	int r = rln_task_get_parking(&t, __func__);
 
@@ -282,12 +294,36 @@ int ringline_file_from_fd(struct ringline_file **ret, int fd)
 		return r;
 	if (!ret)
 		return -EINVAL;
-	if (fd < 0)
-		return -EBADF;
-	options.job_class = RINGLINE_BLOCKING_WAIT;
-	r = ringline_blocking(find_out_job, &facts, &options);
-	if (r < 0)
-		return r;
-	*ret = rln_file_new(rln_io_current(), &facts);
-	return *ret ? 0 : -ENOMEM;
+	return fd < 0 ? -EBADF : adopt(ret, fd);
+}
+
+struct adopt_args {
+	struct ringline_file **ret;
+	int fd;
+};
+
+static int64_t adopt_steps(void *args)
+{
+	struct adopt_args *a = args;
+
+	return adopt(a->ret, a->fd);
+}
+
+/* Nobody knows of the file: the descriptor is the caller's again. */
+static void give_back(void *args, int64_t result)
+{
+	if (result == 0)
+		(void)ringline_file_release(*((struct adopt_args *)args)->ret);
+}
+
+int ringline_file_from_fd_begin(struct ringline_op **ret, struct ringline_file **file, int fd)
+{
+	static const struct rln_steps steps = { .run = adopt_steps, .dispose = give_back };
+	struct adopt_args a = { .ret = file, .fd = fd };
+
+	if (!rln_task_get(__func__))
+		return rln_not_here();
+	if (!ret || !file)
+		return -EINVAL;
+	return fd < 0 ? -EBADF : rln_handle_steps(ret, &steps, &a, sizeof(a));
 }

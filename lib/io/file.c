@@ -110,6 +110,7 @@ struct ringline_file *rln_file_new(struct rln_io *io, const struct rln_file_fact
 	file->memory_alignment = facts->memory_alignment;
 	file->offset_alignment = facts->offset_alignment;
 	rln_list_init(&file->requests);
+	rln_list_init(&file->lock_waits);
 	rln_source_init(&file->closed);
 	rln_list_init(&file->link);
 	rln_list_add_tail(&io->files, &file->link);
@@ -210,6 +211,7 @@ void rln_file_begin_close(struct ringline_file *file)
 	rln_file_enter(file);
 	rln_list_for_each_safe (it, tmp, &file->requests)
 		rln_request_cancel(rln_list_entry(it, struct rln_request, link));
+	rln_file_cancel_lock_waits(file);
 	rln_file_leave(file);
 }
 

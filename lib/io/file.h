@@ -39,6 +39,7 @@ struct ringline_file {
 	uint32_t memory_alignment;        /* 0: not known */
 	uint32_t offset_alignment;
 	struct rln_list requests;         /* rln_request.link */
+	struct rln_list lock_waits;       /* of threads that wait for locks (file-lock.c) */
 	struct rln_source closed;         /* who waits for the end */
 };
 
@@ -77,6 +78,9 @@ int rln_file_prepare_transfer(struct rln_request *q, unsigned int opcode, struct
 /* Begins an operation of several steps (core/handle.h) on a file, which it has to leave at its end. 0 or -errno. */
 int rln_file_begin_steps(struct ringline_op **ret, const struct rln_steps *steps, const void *args, size_t size,
                          struct ringline_file *file, const char *call) rln_must_check;
+
+/* file-lock.c: threads that wait for a lock of the file are taken out of the wait. */
+void rln_file_cancel_lock_waits(struct ringline_file *file);
 
 /* Closes it as soon as nobody uses it, without waiting for that. */
 void rln_file_begin_close(struct ringline_file *file);

@@ -74,20 +74,52 @@ void rln_region_leave(struct ringline_region *region)
 	settle(region);
 }
 
-int ringline_region_free(struct ringline_region *region)
+/* A region in use goes when its last user does. */
+static int free_and_wait(struct ringline_region *region)
 {
 	int64_t ignored;
+
+	region->freeing = true;
+	if (region->uses)
+		return rln_wait_on(&region->gone, &ignored, &what_region, region);
+	settle(region);
+	return 0;
+}
+
+int ringline_region_free(struct ringline_region *region)
+{
 	struct ringline_task *t;
 	int r = region ? check(region, __func__) : 0;
 
 	if (r == 0)
 		r = rln_task_get_parking(&t, __func__);
-	if (r < 0 || !region)
+	return r < 0 || !region ? r : free_and_wait(region);
+}
+
+/* The use that keeps it until the steps begin is theirs. */
+static int64_t free_steps(void *args)
+{
+	struct ringline_region *region = *(struct ringline_region **)args;
+
+	region->uses--;
+	return free_and_wait(region);
+}
+
+int ringline_region_free_begin(struct ringline_op **ret, struct ringline_region *region)
+{
+	static const struct rln_steps steps = { .run = free_steps };
+	int r = check(region, __func__);
+
+	if (r == 0 && !ret)
+		r = -EINVAL;
+	if (r == 0 && !rln_task_get(__func__))
+		r = rln_not_here();
+	if (r == 0)
+		r = rln_handle_steps(ret, &steps, &region, sizeof(struct ringline_region *));
+	if (r < 0)
 		return r;
+	region->uses++;
 	region->freeing = true;
-	if (region->uses)
-		return rln_wait_on(&region->gone, &ignored, &what_region, region);
-	settle(region);
 	return 0;
 }
 

@@ -330,11 +330,10 @@ static int64_t wait_for(struct rln_request *q, struct ringline_task *t, bool lat
 	r = send_on_its_way(q, later, true);
 	if (r < 0)
 		return r;
-	r = rln_park(&p);
-	if (r < 0) {
+	r = q->flags & RLN_REQUEST_SHIELDED ? 0 : rln_park(&p);
+	if (r < 0)
 		rln_request_cancel(q);
-		rln_park_shielded(&p);
-	}
+	rln_park_shielded(&p);
 	return r < 0 && q->result == -ECANCELED ? r : q->result;
 }
 
@@ -346,7 +345,7 @@ int64_t rln_request_run(struct rln_request *q, int r, const char *call)
 
 	if (r == 0)
 		r = rln_task_get_parking(&t, call);
-	if (r == 0)
+	if (r == 0 && !(q->flags & RLN_REQUEST_SHIELDED))
 		r = t->scope->reason;
 	if (r < 0)
 		return r;

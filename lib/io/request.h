@@ -42,6 +42,7 @@ struct rln_request;
 enum {
 	RLN_REQUEST_NO_RING  = 1u << 0,   /* the backend must not have it, whatever it carries */
 	RLN_REQUEST_INLINE   = 1u << 1,   /* may be tried by a call that does not wait */
+	RLN_REQUEST_SHIELDED = 1u << 3,   /* a task waits for it whatever becomes of its scope */
 	RLN_REQUEST_STREAM   = 1u << 2,   /* has its side of a stream to itself: f.op is RECV or SEND */
 };
 
@@ -83,6 +84,7 @@ struct rln_request {
 		uint64_t to_offset;
 		struct {
 			const char *const *paths;
+			char *stats;
 			size_t n;
 			size_t stride;
 			int *results;
