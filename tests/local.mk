@@ -222,6 +222,22 @@ CONFORMANCE_LIBS = tests/conformance/libconformance.la lib/libringline.la $(GLIB
 tests_conformance_libconformance_la_SOURCES = tests/support/conformance.c tests/support/conformance.h
 tests_conformance_libconformance_la_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
 
+# The file system that fails on demand. Without libfuse, what is tested on it is skipped.
+conformance_helpers =
+if HAVE_FUSE
+conformance_helpers += tests/support/faultfs
+tests_support_faultfs_SOURCES = \
+	tests/support/faultfs-faults.c \
+	tests/support/faultfs-faults.h \
+	tests/support/faultfs-tree.c \
+	tests/support/faultfs-tree.h \
+	tests/support/faultfs.c \
+	tests/support/faultfs.h \
+	$(NULL)
+tests_support_faultfs_CPPFLAGS = -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -I$(top_srcdir)/tests $(FUSE_CFLAGS) $(GLIB_CFLAGS)
+tests_support_faultfs_LDADD = $(FUSE_LIBS) $(GLIB_LIBS)
+endif
+
 # A new one takes a line here and its two lines of flags below. The source is the program's name and .c.
 conformance_programs = \
 	tests/conformance/test-blocking \
@@ -336,7 +352,7 @@ endif
 
 if SUITE_CONFORMANCE
 check_LTLIBRARIES += tests/conformance/libconformance.la
-check_PROGRAMS += $(conformance_programs)
+check_PROGRAMS += $(conformance_programs) $(conformance_helpers)
 check_SCRIPTS += $(conformance_runs)
 TESTS += $(conformance_runs)
 CLEANFILES += $(conformance_runs)
@@ -346,7 +362,8 @@ $(conformance_runs): $(top_srcdir)/tests/on-engine
 	$(AM_V_GEN)$(MKDIR_P) tests/conformance && cp $(top_srcdir)/tests/on-engine $@ && chmod 755 $@
 
 check-conformance: all
-	$(MAKE) $(AM_MAKEFLAGS) tests/conformance/libconformance.la $(conformance_programs) $(conformance_runs) tests/support/has-io_uring
+	$(MAKE) $(AM_MAKEFLAGS) tests/conformance/libconformance.la $(conformance_programs) $(conformance_helpers) \
+	  $(conformance_runs) tests/support/has-io_uring
 	$(MAKE) $(AM_MAKEFLAGS) check-TESTS TESTS='$(conformance_runs)'
 
 # --- integration ----------------------------------------------------------------------------------------------------------
