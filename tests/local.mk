@@ -219,12 +219,18 @@ check-valgrind:
 CONFORMANCE_CPPFLAGS = $(PUBLIC_CPPFLAGS) -I$(top_srcdir)/tests $(GLIB_CFLAGS)
 CONFORMANCE_LIBS = tests/conformance/libconformance.la lib/libringline.la $(GLIB_LIBS)
 
-tests_conformance_libconformance_la_SOURCES = tests/support/conformance.c tests/support/conformance.h
+tests_conformance_libconformance_la_SOURCES = \
+	tests/support/conformance.c \
+	tests/support/conformance.h \
+	tests/support/places.c \
+	tests/support/places.h \
+	$(NULL)
 tests_conformance_libconformance_la_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
 
 # The file system that fails on demand. Without libfuse, what is tested on it is skipped.
 conformance_helpers =
 if HAVE_FUSE
+tests_conformance_libconformance_la_CPPFLAGS += -DHAVE_FUSE=1
 conformance_helpers += tests/support/faultfs
 tests_support_faultfs_SOURCES = \
 	tests/support/faultfs-faults.c \
@@ -262,6 +268,7 @@ conformance_programs = \
 	tests/conformance/test-connect \
 	tests/conformance/test-forward \
 	tests/conformance/test-peek \
+	tests/conformance/test-places \
 	tests/conformance/test-policies \
 	tests/conformance/test-send \
 	tests/conformance/test-stream \
@@ -311,6 +318,8 @@ tests_conformance_test_send_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
 tests_conformance_test_send_LDADD = $(CONFORMANCE_LIBS)
 tests_conformance_test_peek_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
 tests_conformance_test_peek_LDADD = $(CONFORMANCE_LIBS)
+tests_conformance_test_places_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
+tests_conformance_test_places_LDADD = $(CONFORMANCE_LIBS)
 tests_conformance_test_policies_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
 tests_conformance_test_policies_LDADD = $(CONFORMANCE_LIBS)
 tests_conformance_test_stream_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
@@ -498,7 +507,8 @@ packages-tarball:
 check-packages: packages-tarball tests/support/has-io_uring
 	$(MAKE) $(AM_MAKEFLAGS) check-TESTS TESTS='$(packages_tests)'
 
+# What a test that broke off could not remove itself.
 clean-local:
-	rm -rf packages
+	rm -rf packages places.??????
 
 .PHONY: check-unit check-valgrind check-conformance check-integration check-meta check-packages packages-tarball
