@@ -250,6 +250,7 @@ conformance_programs = \
 	tests/conformance/test-cancel \
 	tests/conformance/test-close \
 	tests/conformance/test-daemon \
+	tests/conformance/test-faults \
 	tests/conformance/test-guard \
 	tests/conformance/test-listen \
 	tests/conformance/test-runtime \
@@ -286,6 +287,8 @@ tests_conformance_test_listen_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
 tests_conformance_test_listen_LDADD = $(CONFORMANCE_LIBS)
 tests_conformance_test_runtime_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
 tests_conformance_test_runtime_LDADD = $(CONFORMANCE_LIBS)
+tests_conformance_test_faults_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
+tests_conformance_test_faults_LDADD = $(CONFORMANCE_LIBS)
 tests_conformance_test_fd_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
 tests_conformance_test_fd_LDADD = $(CONFORMANCE_LIBS)
 tests_conformance_test_select_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
