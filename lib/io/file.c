@@ -117,7 +117,7 @@ struct ringline_file *rln_file_new(struct rln_io *io, const struct rln_file_fact
 	return file;
 }
 
-int rln_file_check(const struct ringline_file *file, const char *call)
+int rln_file_refuse(const struct ringline_file *file, const char *call)
 {
 	int r;
 

@@ -61,7 +61,17 @@ int rln_file_find_out(struct rln_file_facts *facts, int fd);
 struct ringline_file *rln_file_new(struct rln_io *io, const struct rln_file_facts *facts) rln_must_check;
 
 /* The guards of public calls. 0, -EINVAL, -EPERM, -EBADF; a directory argument may be NULL. */
-int rln_file_check(const struct ringline_file *file, const char *call);
+int rln_file_refuse(const struct ringline_file *file, const char *call) rln_cold;
+
+static inline int rln_file_check(const struct ringline_file *file, const char *call)
+{
+	const struct rln_exec *x = rln_exec_current;
+
+	if (rln_likely(file && x && x->alive && file->io == x->io && rln_slot_live(&file->slot) && !file->closing))
+		return 0;
+	return rln_file_refuse(file, call);
+}
+
 int rln_file_check_dir(const struct ringline_file *dir, const char *call);
 
 /* What system calls are given for a directory argument. */
