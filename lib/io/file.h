@@ -48,11 +48,15 @@ struct rln_file_facts {
 	int fd;
 	int flags;                        /* of fcntl(2) */
 	uint32_t type;
+	uint64_t device;
 	bool remote;
 	bool stream;
 	uint32_t memory_alignment;
 	uint32_t offset_alignment;
 };
+
+/* Of a regular file or a directory of this machine, which does not take asking: without waiting. 0 or -errno. */
+int rln_file_find_out_local(struct rln_file_facts *facts, int fd);
 
 /* 0 or -errno. May block as long as the file's server does. */
 int rln_file_find_out(struct rln_file_facts *facts, int fd);
