@@ -674,7 +674,9 @@ static void end_tiny(void)
 struct conf_case {
 	void (*fn)(void);
 	void (*fn_of_kind)(enum conf_kind kind);
+	void (*fn_with)(const void *arg);
 	enum conf_kind kind;
+	const void *arg;
 };
 
 static void run_case(gconstpointer data)
@@ -689,6 +691,8 @@ static void run_case(gconstpointer data)
 	fds = count_fds();
 	if (c->fn)
 		c->fn();
+	else if (c->fn_with)
+		c->fn_with(c->arg);
 	else
 		c->fn_of_kind(c->kind);
 	audit_log();
@@ -705,6 +709,11 @@ static void add_case(char *path, struct conf_case c)
 void conf_add(const char *path, void (*fn)(void))
 {
 	add_case(g_strdup(path), (struct conf_case){ .fn = fn });
+}
+
+void conf_add_with(const char *path, void (*fn)(const void *arg), const void *arg)
+{
+	add_case(g_strdup(path), (struct conf_case){ .fn_with = fn, .arg = arg });
 }
 
 void conf_add_kinds(const char *topic, const char *name, void (*fn)(enum conf_kind kind))
