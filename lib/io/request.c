@@ -118,14 +118,20 @@ static bool cut(struct rln_request *q)
 
 /* On a thread */
 
+static int64_t call_once(struct rln_request *q)
+{
+	int error = q->opcode == RLN_OP_CLOSE ? 0 : rln_fault(RLN_FAULT_FILE);
+
+	return error ? -error : q->call(q);
+}
+
 /* Nothing is interrupted for good, but who has been cancelled need not try again. */
 static int run_job(void *arg)
 {
 	struct rln_request *q = arg;
-	int error = q->opcode == RLN_OP_CLOSE ? 0 : rln_fault(RLN_FAULT_FILE);
 
 	do
-		q->result = error ? -error : q->call(q);
+		q->result = call_once(q);
 	while (q->result == -EINTR && !cut(q));
 	if (q->result == -EINTR)
 		q->result = -ECANCELED;
