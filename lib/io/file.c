@@ -185,7 +185,9 @@ static void close_descriptor(struct ringline_file *file)
 	rln_request_init(&c->q, RLN_OP_CLOSE, NULL);
 	c->q.f.op.fd = file->fd;
 	c->q.done = closer_done;
-	if (file->remote || (file->writable && !rln_backend_carries(rln_exec_current->backend, RLN_OP_WRITE)))
+	if (file->remote)
+		c->q.flags |= RLN_REQUEST_REMOTE;
+	if (file->writable && !rln_backend_carries(rln_exec_current->backend, RLN_OP_WRITE))
 		c->q.flags |= RLN_REQUEST_NO_RING;
 	(void)!rln_request_start(&c->q, true);    /* a patient one is never refused */
 }

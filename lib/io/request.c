@@ -155,7 +155,7 @@ static void job_done(struct rln_job *job)
 
 static bool remote(const struct rln_request *q)
 {
-	return (q->held[0] && q->held[0]->remote) || (q->held[1] && q->held[1]->remote);
+	return q->flags & RLN_REQUEST_REMOTE || (q->held[0] && q->held[0]->remote) || (q->held[1] && q->held[1]->remote);
 }
 
 static int to_pool(struct rln_request *q, bool patient)

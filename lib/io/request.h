@@ -42,8 +42,9 @@ struct rln_request;
 enum {
 	RLN_REQUEST_NO_RING  = 1u << 0,   /* the backend must not have it, whatever it carries */
 	RLN_REQUEST_INLINE   = 1u << 1,   /* may be tried by a call that does not wait */
-	RLN_REQUEST_SHIELDED = 1u << 3,   /* a task waits for it whatever becomes of its scope */
 	RLN_REQUEST_STREAM   = 1u << 2,   /* has its side of a stream to itself: f.op is RECV or SEND */
+	RLN_REQUEST_SHIELDED = 1u << 3,   /* a task waits for it whatever becomes of its scope */
+	RLN_REQUEST_REMOTE   = 1u << 4,   /* a server is asked, though no file is held */
 };
 
 enum rln_request_route {
