@@ -294,7 +294,7 @@ static int prepare_readlink(struct rln_request *q, struct ringline_file *dir, co
 	if (r < 0)
 		return r;
 	q->f.ptr2 = target;
-	q->f.op.len = size;
+	q->f.op.len = rln_min(size, (size_t)INT_MAX);     /* of which the system call takes no more */
 	q->call = call_readlink;
 	return 0;
 }
