@@ -85,7 +85,6 @@ struct rln_request {
 		uint64_t to_offset;
 		struct {
 			const char *const *paths;
-			char *stats;
 			size_t n;
 			size_t stride;
 			int *results;
