@@ -38,7 +38,7 @@ struct ringline_file {
 	bool writing;
 	uint32_t memory_alignment;        /* 0: not known */
 	uint32_t offset_alignment;
-	struct rln_list requests;         /* rln_request.link */
+	struct rln_list requests[2];      /* rln_request.link: those whose first, and whose second file it is */
 	struct rln_list lock_waits;       /* of threads that wait for locks (file-lock.c) */
 	struct rln_source closed;         /* who waits for the end */
 };
