@@ -38,7 +38,7 @@ struct ringline_file {
 	bool writing;
 	uint32_t memory_alignment;        /* 0: not known */
 	uint32_t offset_alignment;
-	struct rln_list requests;         /* rln_request.link */
+	struct rln_list requests[2];      /* rln_request.link: those whose first, and whose second file it is */
 	struct rln_list lock_waits;       /* of threads that wait for locks (file-lock.c) */
 	struct rln_source closed;         /* who waits for the end */
 };
@@ -48,11 +48,15 @@ struct rln_file_facts {
 	int fd;
 	int flags;                        /* of fcntl(2) */
 	uint32_t type;
+	uint64_t device;
 	bool remote;
 	bool stream;
 	uint32_t memory_alignment;
 	uint32_t offset_alignment;
 };
+
+/* Of a regular file or a directory of this machine, which does not take asking: without waiting. 0 or -errno. */
+int rln_file_find_out_local(struct rln_file_facts *facts, int fd);
 
 /* 0 or -errno. May block as long as the file's server does. */
 int rln_file_find_out(struct rln_file_facts *facts, int fd);
