@@ -35,7 +35,7 @@ bench_jobs_ringline_SOURCES = bench/jobs-ringline.c bench/jobs.h
 bench_jobs_ringline_CPPFLAGS = $(PUBLIC_CPPFLAGS) -I$(srcdir)/bench
 bench_jobs_ringline_LDADD = lib/libringline.la
 
-# Files: read at random, looked up, copied.
+# Files: read at random, looked up, copied. file-copy is measured as a process, so libtool's script must not be part of it.
 noinst_PROGRAMS += bench/file-raw bench/file-ringline bench/file-stat bench/file-copy
 bench_file_raw_SOURCES = bench/file-raw.c bench/file.h
 bench_file_raw_CPPFLAGS = -D_GNU_SOURCE -I$(srcdir)/bench $(LIBURING_CFLAGS) $(bench_engine)
@@ -46,7 +46,7 @@ bench_file_ringline_LDADD = lib/libringline.la
 bench_file_stat_CPPFLAGS = $(PUBLIC_CPPFLAGS)
 bench_file_stat_LDADD = lib/libringline.la
 bench_file_copy_CPPFLAGS = $(PUBLIC_CPPFLAGS)
-bench_file_copy_LDFLAGS = -no-install             # its start is measured, libtool's script would count
+bench_file_copy_LDFLAGS = -no-install
 bench_file_copy_LDADD = lib/libringline.la
 
 # Channels between threads.
