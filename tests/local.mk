@@ -219,8 +219,30 @@ check-valgrind:
 CONFORMANCE_CPPFLAGS = $(PUBLIC_CPPFLAGS) -I$(top_srcdir)/tests $(GLIB_CFLAGS)
 CONFORMANCE_LIBS = tests/conformance/libconformance.la lib/libringline.la $(GLIB_LIBS)
 
-tests_conformance_libconformance_la_SOURCES = tests/support/conformance.c tests/support/conformance.h
+tests_conformance_libconformance_la_SOURCES = \
+	tests/support/conformance.c \
+	tests/support/conformance.h \
+	tests/support/places.c \
+	tests/support/places.h \
+	$(NULL)
 tests_conformance_libconformance_la_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
+
+# The file system that fails on demand. Without libfuse, what is tested on it is skipped.
+conformance_helpers =
+if HAVE_FUSE
+tests_conformance_libconformance_la_CPPFLAGS += -DHAVE_FUSE=1
+conformance_helpers += tests/support/faultfs
+tests_support_faultfs_SOURCES = \
+	tests/support/faultfs-faults.c \
+	tests/support/faultfs-faults.h \
+	tests/support/faultfs-tree.c \
+	tests/support/faultfs-tree.h \
+	tests/support/faultfs.c \
+	tests/support/faultfs.h \
+	$(NULL)
+tests_support_faultfs_CPPFLAGS = -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -I$(top_srcdir)/tests $(FUSE_CFLAGS) $(GLIB_CFLAGS)
+tests_support_faultfs_LDADD = $(FUSE_LIBS) $(GLIB_LIBS)
+endif
 
 # A new one takes a line here and its two lines of flags below. The source is the program's name and .c.
 conformance_programs = \
@@ -228,6 +250,7 @@ conformance_programs = \
 	tests/conformance/test-cancel \
 	tests/conformance/test-close \
 	tests/conformance/test-daemon \
+	tests/conformance/test-faults \
 	tests/conformance/test-guard \
 	tests/conformance/test-listen \
 	tests/conformance/test-runtime \
@@ -246,6 +269,7 @@ conformance_programs = \
 	tests/conformance/test-connect \
 	tests/conformance/test-forward \
 	tests/conformance/test-peek \
+	tests/conformance/test-places \
 	tests/conformance/test-policies \
 	tests/conformance/test-send \
 	tests/conformance/test-stream \
@@ -263,6 +287,8 @@ tests_conformance_test_listen_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
 tests_conformance_test_listen_LDADD = $(CONFORMANCE_LIBS)
 tests_conformance_test_runtime_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
 tests_conformance_test_runtime_LDADD = $(CONFORMANCE_LIBS)
+tests_conformance_test_faults_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
+tests_conformance_test_faults_LDADD = $(CONFORMANCE_LIBS)
 tests_conformance_test_fd_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
 tests_conformance_test_fd_LDADD = $(CONFORMANCE_LIBS)
 tests_conformance_test_select_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
@@ -295,6 +321,8 @@ tests_conformance_test_send_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
 tests_conformance_test_send_LDADD = $(CONFORMANCE_LIBS)
 tests_conformance_test_peek_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
 tests_conformance_test_peek_LDADD = $(CONFORMANCE_LIBS)
+tests_conformance_test_places_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
+tests_conformance_test_places_LDADD = $(CONFORMANCE_LIBS)
 tests_conformance_test_policies_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
 tests_conformance_test_policies_LDADD = $(CONFORMANCE_LIBS)
 tests_conformance_test_stream_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
@@ -336,7 +364,7 @@ endif
 
 if SUITE_CONFORMANCE
 check_LTLIBRARIES += tests/conformance/libconformance.la
-check_PROGRAMS += $(conformance_programs)
+check_PROGRAMS += $(conformance_programs) $(conformance_helpers)
 check_SCRIPTS += $(conformance_runs)
 TESTS += $(conformance_runs)
 CLEANFILES += $(conformance_runs)
@@ -346,7 +374,8 @@ $(conformance_runs): $(top_srcdir)/tests/on-engine
 	$(AM_V_GEN)$(MKDIR_P) tests/conformance && cp $(top_srcdir)/tests/on-engine $@ && chmod 755 $@
 
 check-conformance: all
-	$(MAKE) $(AM_MAKEFLAGS) tests/conformance/libconformance.la $(conformance_programs) $(conformance_runs) tests/support/has-io_uring
+	$(MAKE) $(AM_MAKEFLAGS) tests/conformance/libconformance.la $(conformance_programs) $(conformance_helpers) \
+	  $(conformance_runs) tests/support/has-io_uring
 	$(MAKE) $(AM_MAKEFLAGS) check-TESTS TESTS='$(conformance_runs)'
 
 # --- integration ----------------------------------------------------------------------------------------------------------
@@ -482,7 +511,8 @@ packages-tarball:
 check-packages: packages-tarball tests/support/has-io_uring
 	$(MAKE) $(AM_MAKEFLAGS) check-TESTS TESTS='$(packages_tests)'
 
+# What a test that broke off could not remove itself.
 clean-local:
-	rm -rf packages
+	rm -rf packages places.??????
 
 .PHONY: check-unit check-valgrind check-conformance check-integration check-meta check-packages packages-tarball

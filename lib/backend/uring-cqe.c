@@ -22,6 +22,7 @@
 
 #include "backend/attempt.h"
 #include "backend/uring.h"
+#include "base/fault.h"
 #include "core/file-op.h"
 
 /* The kernel's restart codes, which leak out of interrupted work. */
@@ -284,6 +285,20 @@ static void zero_copy_notified(struct rln_uring *u, struct rln_op *op, int res)
 		complete(op, op->arg ? moved_or(op, -ECANCELED) : (int64_t)op->progress, 0);
 }
 
+/* An operation on a file as the kernel tells of it; a test may have it told otherwise. */
+static int file_result(int res)
+{
+	int error = rln_fault(RLN_FAULT_RING_FILE);
+
+	return error ? -error : res;
+}
+
+static void file_completed(struct rln_uring *u, struct rln_op *op, int res)
+{
+	if (res >= 0 || !retried(u, op, res))
+		complete(op, normalise(op, res), 0);
+}
+
 static bool waits_for_readiness(const struct rln_op *op)
 {
 	return op->opcode == RLN_OP_READABLE || op->opcode == RLN_OP_WRITABLE;
@@ -299,7 +314,9 @@ static void op_completed(struct rln_uring *u, struct rln_op *op, const struct io
 {
 	bool more = cqe->flags & IORING_CQE_F_MORE;
 
-	if (rln_uring_place(op) == RLN_URING_NOTIFYING) {
+	if (rln_opcode_is_file(op->opcode)) {
+		file_completed(u, op, file_result(cqe->res));
+	} else if (rln_uring_place(op) == RLN_URING_NOTIFYING) {
 		zero_copy_notified(u, op, cqe->res);
 	} else if (op->opcode == RLN_OP_SEND && op->flags & RLN_OPF_ZERO_COPY) {
 		zero_copy_result(u, op, cqe->res, more);

@@ -74,19 +74,29 @@ static void find_alignment(struct rln_file_facts *facts)
 	facts->offset_alignment = align[1];
 }
 
-int rln_file_find_out(struct rln_file_facts *facts, int fd)
+int rln_file_find_out_local(struct rln_file_facts *facts, int fd)
 {
-	struct statfs fs;
 	struct stat st;
 
 	*facts = (struct rln_file_facts){ .fd = fd, .flags = fcntl(fd, F_GETFL) };
 	if (facts->flags < 0 || fstat(fd, &st) < 0)
 		return -errno;
 	facts->type = st.st_mode & S_IFMT;
-	facts->stream = !(facts->flags & O_PATH) && is_stream(fd, facts->type);
-	facts->remote = !facts->stream && fstatfs(fd, &fs) == 0 && is_remote((uint32_t)fs.f_type);
+	facts->device = st.st_dev;
 	if (facts->flags & O_DIRECT)
 		find_alignment(facts);
+	return 0;
+}
+
+int rln_file_find_out(struct rln_file_facts *facts, int fd)
+{
+	struct statfs fs;
+	int r = rln_file_find_out_local(facts, fd);
+
+	if (r < 0)
+		return r;
+	facts->stream = !(facts->flags & O_PATH) && is_stream(fd, facts->type);
+	facts->remote = !facts->stream && (fstatfs(fd, &fs) < 0 || is_remote((uint32_t)fs.f_type));
 	return 0;
 }
 
@@ -109,7 +119,8 @@ struct ringline_file *rln_file_new(struct rln_io *io, const struct rln_file_fact
 	file->cannot_try = facts->type != S_IFREG || file->direct;
 	file->memory_alignment = facts->memory_alignment;
 	file->offset_alignment = facts->offset_alignment;
-	rln_list_init(&file->requests);
+	rln_list_init(&file->requests[0]);
+	rln_list_init(&file->requests[1]);
 	rln_list_init(&file->lock_waits);
 	rln_source_init(&file->closed);
 	rln_list_init(&file->link);
@@ -117,7 +128,7 @@ struct ringline_file *rln_file_new(struct rln_io *io, const struct rln_file_fact
 	return file;
 }
 
-int rln_file_check(const struct ringline_file *file, const char *call)
+int rln_file_refuse(const struct ringline_file *file, const char *call)
 {
 	int r;
 
@@ -184,7 +195,9 @@ static void close_descriptor(struct ringline_file *file)
 	rln_request_init(&c->q, RLN_OP_CLOSE, NULL);
 	c->q.f.op.fd = file->fd;
 	c->q.done = closer_done;
-	if (file->remote || (file->writable && !rln_backend_carries(rln_exec_current->backend, RLN_OP_WRITE)))
+	if (file->remote)
+		c->q.flags |= RLN_REQUEST_REMOTE;
+	if (file->writable && !rln_backend_carries(rln_exec_current->backend, RLN_OP_WRITE))
 		c->q.flags |= RLN_REQUEST_NO_RING;
 	(void)!rln_request_start(&c->q, true);    /* a patient one is never refused */
 }
@@ -200,17 +213,24 @@ void rln_file_leave(struct ringline_file *file)
 		close_descriptor(file);
 }
 
-void rln_file_begin_close(struct ringline_file *file)
+/* One that has ended is on neither list any more. */
+static void cancel_requests(struct rln_list *list, int which)
 {
 	struct rln_list *it;
 	struct rln_list *tmp;
 
+	rln_list_for_each_safe (it, tmp, list)
+		rln_request_cancel(rln_container_of(it, struct rln_request, link[which]));
+}
+
+void rln_file_begin_close(struct ringline_file *file)
+{
 	if (file->closing)
 		return;
 	file->closing = true;
 	rln_file_enter(file);
-	rln_list_for_each_safe (it, tmp, &file->requests)
-		rln_request_cancel(rln_list_entry(it, struct rln_request, link));
+	cancel_requests(&file->requests[0], 0);
+	cancel_requests(&file->requests[1], 1);
 	rln_file_cancel_lock_waits(file);
 	rln_file_leave(file);
 }

@@ -212,7 +212,7 @@ static int open_dir(struct replacing *p, int dir, const char *path)
 	p->name = slash ? slash + 1 : path;
 	if (!*p->name)
 		return *path ? -EISDIR : -ENOENT;
-	if (len >= sizeof(room))
+	if (strlen(path) >= sizeof(room))
 		return -ENAMETOOLONG;
 	memcpy(room, slash ? path : ".", slash ? len : 1);
 	room[slash ? len : 1] = '\0';

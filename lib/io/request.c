@@ -44,12 +44,17 @@ static void count(const struct rln_request *q, enum rln_engine engine)
 	rln_stat_add(&rln_exec_current->stats.completions[q->opcode][engine], 1);
 }
 
+static bool closing(const struct rln_request *q)
+{
+	return (q->held[0] && q->held[0]->closing) || (q->held[1] && q->held[1]->closing);
+}
+
 /* What was read before the rest was asked for is not lost. What the close of a file took back was not the caller's wish. */
 static int64_t in_all(const struct rln_request *q, int64_t result)
 {
 	if (q->moved)
 		return (int64_t)q->moved + rln_max(result, (int64_t)0);
-	if (result == -ECANCELED && q->held[0] && q->held[0]->closing)
+	if (result == -ECANCELED && closing(q))
 		return -EBADF;
 	return result;
 }
@@ -77,12 +82,13 @@ static int hold(struct rln_request *q)
 			return -EBUSY;
 		*side(q) = true;
 	}
-	rln_list_init(&q->link);
-	if (q->held[0])
-		rln_list_add_tail(&q->held[0]->requests, &q->link);
-	for (i = 0; i < 2; i++)
-		if (q->held[i])
-			rln_file_enter(q->held[i]);
+	for (i = 0; i < 2; i++) {
+		rln_list_init(&q->link[i]);
+		if (!q->held[i])
+			continue;
+		rln_list_add_tail(&q->held[i]->requests[i], &q->link[i]);
+		rln_file_enter(q->held[i]);
+	}
 	if (q->region)
 		rln_region_enter(q->region);
 	return 0;
@@ -92,7 +98,8 @@ static void let_go(struct rln_request *q)
 {
 	int i;
 
-	rln_list_del(&q->link);
+	for (i = 0; i < 2; i++)
+		rln_list_del(&q->link[i]);
 	if (q->flags & RLN_REQUEST_STREAM)
 		*side(q) = false;
 	if (q->region)
@@ -118,14 +125,20 @@ static bool cut(struct rln_request *q)
 
 /* On a thread */
 
+static int64_t call_once(struct rln_request *q)
+{
+	int error = q->opcode == RLN_OP_CLOSE ? 0 : rln_fault(RLN_FAULT_FILE);
+
+	return error ? -error : q->call(q);
+}
+
 /* Nothing is interrupted for good, but who has been cancelled need not try again. */
 static int run_job(void *arg)
 {
 	struct rln_request *q = arg;
-	int error = q->opcode == RLN_OP_CLOSE ? 0 : rln_fault(RLN_FAULT_FILE);
 
 	do
-		q->result = error ? -error : q->call(q);
+		q->result = call_once(q);
 	while (q->result == -EINTR && !cut(q));
 	if (q->result == -EINTR)
 		q->result = -ECANCELED;
@@ -142,7 +155,7 @@ static void job_done(struct rln_job *job)
 
 static bool remote(const struct rln_request *q)
 {
-	return (q->held[0] && q->held[0]->remote) || (q->held[1] && q->held[1]->remote);
+	return q->flags & RLN_REQUEST_REMOTE || (q->held[0] && q->held[0]->remote) || (q->held[1] && q->held[1]->remote);
 }
 
 static int to_pool(struct rln_request *q, bool patient)
@@ -180,17 +193,28 @@ static bool may_ring(const struct rln_request *q)
 
 /* On the worker itself */
 
-static bool may_inline(struct rln_io *io, const struct rln_request *q)
+static bool had_enough(struct rln_io *io)
 {
 	uint64_t turn = rln_stat_get(&io->exec->stats.turns);
 
-	if (!(q->flags & RLN_REQUEST_INLINE) || !io->config.try_inline || remote(q))
-		return false;
 	if (io->inline_turn != turn) {
 		io->inline_turn = turn;
 		io->inlined = 0;
 	}
+	return io->inlined >= INLINE_PER_TURN;
+}
+
+bool rln_request_may_try(struct rln_io *io)
+{
+	if (!io->config.try_inline || had_enough(io))
+		return false;
+	io->inlined++;
 	return true;
+}
+
+static bool may_inline(const struct rln_io *io, const struct rln_request *q)
+{
+	return q->flags & RLN_REQUEST_INLINE && io->config.try_inline && !remote(q);
 }
 
 static int64_t attempt(struct rln_io *io, struct rln_request *q)
@@ -271,7 +295,7 @@ static bool over_at_once(struct rln_request *q, int64_t *result, bool *later)
 	*later = false;
 	if (!may_inline(io, q))
 		return false;
-	*later = io->inlined >= INLINE_PER_TURN;
+	*later = had_enough(io);
 	if (*later)
 		return false;
 	*result = attempt(io, q);

@@ -38,6 +38,9 @@ int conf_main(int argc, char **argv, const char *topic, void (*add)(void));
 
 void conf_add(const char *path, void (*fn)(void));
 
+/* A case with an argument, which stays the caller's. */
+void conf_add_with(const char *path, void (*fn)(const void *arg), const void *arg);
+
 /* The case twice, as /TOPIC/tcp/NAME and /TOPIC/unix/NAME. */
 void conf_add_kinds(const char *topic, const char *name, void (*fn)(enum conf_kind kind));
 

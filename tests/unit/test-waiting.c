@@ -300,6 +300,123 @@ static int streaming(void *arg)
 	return 0;
 }
 
+/* Everything that is done to files, in a directory that is taken away afterwards. */
+
+static char *place;
+
+static void await(int r, struct ringline_op **op)
+{
+	tolerate(r);
+	if (r == 0)
+		tolerate(ringline_op_await(*op));
+}
+
+static void use_file(struct ringline_file *dir, struct ringline_file *file)
+{
+	static char data[300000];
+	struct ringline_stat st = RINGLINE_STAT_INIT;
+	struct ringline_region *region;
+	struct ringline_op *op;
+
+	tolerate(ringline_file_write_all(file, data, sizeof(data), 0));
+	tolerate(ringline_file_read(file, data, sizeof(data), 0));
+	await(ringline_file_write_begin(&op, file, data, 10, 5), &op);
+	await(ringline_file_read_all_begin(&op, file, data, 10, 5), &op);
+	tolerate(ringline_file_sync(file));
+	tolerate(ringline_file_stat(file, 0, &st));
+	tolerate(ringline_file_chmod(file, 0600));
+	tolerate(ringline_file_copy_range(file, 0, file, 1000000, 100000));
+	tolerate(ringline_file_lock(file, RINGLINE_LOCK_EXCLUSIVE, 0, 0));
+	await(ringline_file_lock_begin(&op, file, RINGLINE_LOCK_SHARED, 0, 0), &op);
+	if (ringline_region_new(&region, data, sizeof(data)) == 0) {
+		tolerate(ringline_file_write_region(file, region, 0, 100, 0));
+		g_assert_cmpint(ringline_region_free(region), ==, 0);
+	}
+	tolerate(ringline_file_write_begin(&op, file, data, 10, 5));      /* nobody awaits it */
+	tolerate(ringline_path_rename(dir, "file", dir, "file2", 0));
+}
+
+static void wait_for_lock(struct ringline_file *dir, struct ringline_file *owner)
+{
+	struct ringline_file *other;
+	struct ringline_op *op;
+	int r = ringline_file_open(&other, dir, "file2", O_RDWR | O_CREAT, 0600, NULL);
+
+	tolerate(r);
+	if (r < 0)
+		return;
+	r = ringline_file_lock_begin(&op, other, RINGLINE_LOCK_EXCLUSIVE, 0, 0);
+	tolerate(ringline_yield());
+	tolerate(ringline_file_unlock(owner, 0, 0));
+	if (r == 0) {
+		tolerate(ringline_op_cancel(op));
+		tolerate(ringline_op_await(op));
+	}
+	await(ringline_file_close_begin(&op, other), &op);
+}
+
+static void use_names(struct ringline_file *dir)
+{
+	struct ringline_dirent entry = RINGLINE_DIRENT_INIT;
+	struct ringline_dir *stream;
+	struct ringline_buf *buf;
+	struct ringline_op *op;
+	int64_t r;
+
+	tolerate(ringline_path_write_atomic(dir, "whole", "bytes", 5, 0600));
+	r = ringline_path_read_all(&buf, dir, "whole", 100);
+	tolerate(r);
+	if (r > 0)
+		g_assert_cmpint(ringline_buf_unref(buf), ==, 0);
+	tolerate(ringline_path_read_all_begin(&op, &buf, dir, "whole", 100));    /* nobody awaits it */
+	if (ringline_buf_alloc(&buf, 8192, 4096) == 0)
+		g_assert_cmpint(ringline_buf_unref(buf), ==, 0);
+	r = ringline_dir_open(&stream, dir, ".");
+	tolerate(r);
+	if (r < 0)
+		return;
+	while ((r = ringline_dir_read(stream, &entry)) > 0)
+		tolerate(ringline_path_unlink(dir, entry.name));
+	tolerate(r);
+	tolerate(ringline_dir_close(stream));
+}
+
+static int notified(void *arg)
+{
+	struct ringline_inotify_event event = RINGLINE_INOTIFY_EVENT_INIT;
+	struct ringline_inotify *n;
+
+	(void)arg;
+	if (ringline_inotify_new(&n) < 0)
+		return 0;
+	if (ringline_inotify_add(n, NULL, place, 0x100) >= 0 && ringline_path_mkdir(NULL, place, 0700) == -EEXIST)
+		tolerate(ringline_inotify_read_nowait(n, &event));
+	g_assert_cmpint(ringline_inotify_close(n), ==, 0);
+	return 0;
+}
+
+static int filing(void *arg)
+{
+	struct ringline_file *dir;
+	struct ringline_file *file;
+	struct ringline_file *lost;
+	struct ringline_op *op;
+
+	(void)arg;
+	if (ringline_file_open(&dir, NULL, place, O_RDONLY | O_DIRECTORY, 0, NULL) < 0)
+		return 0;
+	if (ringline_file_open(&file, dir, "file", O_RDWR | O_CREAT, 0600, NULL) == 0) {
+		use_file(dir, file);
+		wait_for_lock(dir, file);
+		tolerate(ringline_file_close(file));
+	}
+	tolerate(ringline_file_open_begin(&op, &lost, dir, "file", O_RDWR | O_CREAT, 0600, NULL));    /* nobody awaits it */
+	use_names(dir);
+	notified(NULL);
+	tolerate(ringline_file_close(dir));
+	return 0;
+}
+
 /* --- the sweep ---------------------------------------------------------------------------------------------------- */
 
 static const struct {
@@ -312,6 +429,7 @@ static const struct {
 	{ "meeting", meeting },
 	{ "selecting", selecting },
 	{ "streaming", streaming },
+	{ "filing", filing },
 };
 
 static const struct {
@@ -329,6 +447,13 @@ static const struct {
 	{ RLN_FAULT_MMAP, ENOMEM },
 	{ RLN_FAULT_RECV, ECONNRESET },
 	{ RLN_FAULT_SEND, EPIPE },
+	{ RLN_FAULT_OPEN, EMFILE },
+	{ RLN_FAULT_FILE, EIO },
+	{ RLN_FAULT_FILE, EINTR },
+	{ RLN_FAULT_RING_REGISTER, ENOMEM },
+	{ RLN_FAULT_RING_FILE, EINTR },
+	{ RLN_FAULT_RING_FILE, 512 },                 /* ERESTARTSYS, which the kernel lets out */
+	{ RLN_FAULT_RING_FILE, EIO },
 };
 
 struct armed {
@@ -383,6 +508,45 @@ static void sweep(gconstpointer data)
 		if (faults[f].point == RLN_FAULT_ALLOC)
 			g_assert_cmpuint(a.skip, >, 1);
 	}
+}
+
+/* --- the ring says no ---------------------------------------------------------------------------------------------- */
+
+static uint64_t counted(const char *operation, const char *by)
+{
+	uint64_t n;
+
+	g_assert_cmpint(ringline_worker_op_count(NULL, 0, operation, by, &n), ==, 0);
+	return n;
+}
+
+/* The kernel had no thread for it, or would have waited: one of ours does it, and nobody notices. */
+static int refused_main(void *arg)
+{
+	int error = GPOINTER_TO_INT(arg);
+	struct ringline_file *file;
+	char data[16];
+
+	g_assert_cmpint(ringline_file_open(&file, NULL, "/proc/self/exe", O_RDONLY, 0, NULL), ==, 0);
+	rln_fault_arm(RLN_FAULT_RING_FILE, 0, 1, error);
+	g_assert_cmpint(ringline_file_read(file, data, sizeof(data), 0), ==, sizeof(data));
+	g_assert_cmpmem(data, 4, "\177ELF", 4);
+	if (engine == RINGLINE_BACKEND_IO_URING)
+		g_assert_cmpuint(rln_fault_failed(RLN_FAULT_RING_FILE), ==, 1);
+	g_assert_cmpuint(counted("read", "pool"), ==, 1);
+	rln_fault_disarm_all();
+	return ringline_file_close(file);
+}
+
+static void test_refused(void)
+{
+	struct ringline_config c = RINGLINE_CONFIG_INIT;
+
+	c.backend = engine;
+	g_setenv("RINGLINE_DISABLE", "inline", true);
+	g_assert_cmpint(ringline_run(&c, refused_main, GINT_TO_POINTER(ECANCELED)), ==, 0);
+	g_assert_cmpint(ringline_run(&c, refused_main, GINT_TO_POINTER(EAGAIN)), ==, 0);
+	g_unsetenv("RINGLINE_DISABLE");
 }
 
 /* --- single faults ------------------------------------------------------------------------------------------------ */
@@ -474,20 +638,40 @@ static void test_no_probe(void)
 	g_assert_cmpint(ringline_run(&c, no_probe_main, NULL), ==, 0);
 }
 
+static void remove_place(void)
+{
+	GDir *dir = g_dir_open(place, 0, NULL);
+	const char *name;
+
+	while ((name = g_dir_read_name(dir))) {
+		g_autofree char *path = g_build_filename(place, name, NULL);
+
+		unlink(path);
+	}
+	g_dir_close(dir);
+	rmdir(place);
+	g_free(place);
+}
+
 int main(int argc, char **argv)
 {
 	const char *name = g_getenv("RINGLINE_TEST_ENGINE");
 	size_t s;
+	int r;
 
 	g_test_init(&argc, &argv, NULL);
+	place = g_dir_make_tmp("ringline-waiting-XXXXXX", NULL);
 	engine = name && strcmp(name, "epoll") ? RINGLINE_BACKEND_IO_URING : RINGLINE_BACKEND_EPOLL;
 	for (s = 0; s < G_N_ELEMENTS(scenarios); s++) {
 		g_autofree char *path = g_strdup_printf("/waiting/everything-fails-once/%s", scenarios[s].name);
 
 		g_test_add_data_func(path, GSIZE_TO_POINTER(s), sweep);
 	}
+	g_test_add_func("/waiting/what-the-ring-refuses-a-thread-does", test_refused);
 	g_test_add_func("/waiting/told-that-the-clock-was-set", test_stepped);
 	g_test_add_func("/waiting/no-thread-fails-the-jobs", test_no_thread);
 	g_test_add_func("/waiting/no-descriptor-to-ask-epoll", test_no_probe);
-	return g_test_run();
+	r = g_test_run();
+	remove_place();
+	return r;
 }
