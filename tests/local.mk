@@ -422,6 +422,7 @@ tests_integration_plugin_la_LDFLAGS = -module -avoid-version -shared -rpath /now
 tests_integration_plugin_la_LIBADD = lib/libringline.la
 
 integration_scripts = \
+	tests/integration/cptree.sh \
 	tests/integration/dns.sh \
 	tests/integration/examples.sh \
 	tests/integration/gdb.sh \
