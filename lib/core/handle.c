@@ -312,6 +312,43 @@ static ssize_t wait_any(struct ringline_op **ops, size_t n, struct ringline_task
 	return r < 0 ? r : first_done(ops, n);
 }
 
+/* The first that is done before anything is waited for: claimed, and the others left alone. -EINPROGRESS: there is none. */
+static ssize_t claim_done(struct ringline_op **ops, size_t n, const char *call)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		int r = ops[i] ? check_handle(ops[i], call) : 0;
+
+		if (r < 0)
+			return r;
+		if (ops[i] && !rln_handle_pending(ops[i])) {
+			r = rln_handle_claim(ops[i]);
+			return r < 0 ? r : (ssize_t)i;
+		}
+	}
+	return -EINPROGRESS;
+}
+
+/* Waits until one is done; that one is claimed when this returns, the others are not. */
+static ssize_t claim_next(struct ringline_op **ops, size_t n, struct ringline_task *t, const char *call)
+{
+	ssize_t which = claim_all(ops, n, call);
+	struct ringline_op *winner = NULL;
+
+	if (which <= 0)
+		return which < 0 ? which : -EINVAL;
+	which = wait_any(ops, n, t);
+	if (which >= 0) {
+		winner = ops[which];
+		ops[which] = NULL;
+	}
+	unclaim_all(ops, n);
+	if (winner)
+		ops[which] = winner;
+	return which;
+}
+
 ssize_t ringline_op_await_any(struct ringline_op **ops, size_t n, int64_t *result)
 {
 	struct ringline_task *t;
@@ -322,20 +359,17 @@ ssize_t ringline_op_await_any(struct ringline_op **ops, size_t n, int64_t *resul
 	r = rln_task_get_parking(&t, __func__);
 	if (r < 0)
 		return r;
-	which = claim_all(ops, n, __func__);
-	if (which <= 0)
-		return which < 0 ? which : -EINVAL;
-
-	which = first_done(ops, n);
+	if (!ops && n)
+		return -EINVAL;
+	which = claim_done(ops, n, __func__);
 	if (which == -EINPROGRESS)
-		which = wait_any(ops, n, t);
-	if (which >= 0) {
-		value = rln_handle_take(ops[which]);
-		if (result)
-			*result = value;
-		ops[which] = NULL;
-	}
-	unclaim_all(ops, n);
+		which = claim_next(ops, n, t, __func__);
+	if (which < 0)
+		return which;
+	value = rln_handle_take(ops[which]);
+	if (result)
+		*result = value;
+	ops[which] = NULL;
 	return which;
 }
 

@@ -11,6 +11,10 @@
  *   2  class wait: everything else, by way of what the first step has found, so that a name which changed meanwhile makes no
  *      difference. Its threads may be stuck, and nothing else waits for them.
  *
+ * A name that is in the cache, of a regular file or a directory on a file system that is known to be this machine's, is opened
+ * by the worker itself (RESOLVE_CACHED, 5.12): first as O_PATH, which starts nothing, to see what it is, then for real, with
+ * O_NONBLOCK so that not even a name that has changed meanwhile, or a lease, can make it wait.
+ *
  * The job owns its memory, the path and a duplicate of the directory among it: a cut abandons it, and its thread closes what
  * it gets in the end.
  */
@@ -19,7 +23,9 @@
 #include <linux/openat2.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -27,6 +33,7 @@
 #include "base/mem.h"
 #include "base/sized.h"
 #include "io/file.h"
+#include "io/locality.h"
 #include "ringline/blocking.h"
 
 #define FIRST_STEP_DONE 0
@@ -44,8 +51,6 @@ struct opening {
 	char path[];
 };
 
-/* On a thread */
-
 static int sys_open(int dir, const char *path, const struct open_how *how)
 {
 	int error = rln_fault(RLN_FAULT_OPEN);
@@ -60,6 +65,68 @@ static int sys_open(int dir, const char *path, const struct open_how *how)
 		fd = openat(dir, path, (int)how->flags, (mode_t)how->mode);
 	return fd < 0 ? -errno : (int)fd;
 }
+
+/* On the worker */
+
+/* What the name stands for, from the cache alone: a device of this machine, and something that does not wait to be opened. */
+static bool looks_easy(struct rln_io *io, int dir, const char *path, const struct open_how *how, struct statx *sx)
+{
+	struct open_how look = { .flags = O_PATH | O_CLOEXEC | (how->flags & O_NOFOLLOW),
+		                 .resolve = how->resolve | RESOLVE_CACHED };
+	int fd = sys_open(dir, path, &look);
+	bool told;
+
+	if (fd < 0)
+		return false;
+	told = statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE | STATX_INO, sx) == 0;
+	close(fd);
+	return told && (S_ISREG(sx->stx_mode) || S_ISDIR(sx->stx_mode)) &&
+	       rln_locality_known(io, makedev(sx->stx_dev_major, sx->stx_dev_minor));
+}
+
+static bool is_that(int fd, const struct statx *sx)
+{
+	struct statx now;
+
+	return statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE | STATX_INO, &now) == 0 &&
+	       now.stx_ino == sx->stx_ino && now.stx_dev_major == sx->stx_dev_major && now.stx_dev_minor == sx->stx_dev_minor;
+}
+
+/* Opens it without waiting. The descriptor; negative: a thread has to do it, and to say what is wrong. */
+static int open_easily(struct rln_io *io, int dir, const char *path, const struct open_how *how)
+{
+	struct open_how open = *how;
+	struct statx sx;
+	int fd;
+
+	if (how->flags & (O_CREAT | O_TRUNC | O_PATH | (O_TMPFILE & ~O_DIRECTORY)) || !looks_easy(io, dir, path, how, &sx))
+		return -EAGAIN;
+	open.flags |= O_NONBLOCK;
+	open.resolve |= RESOLVE_CACHED;
+	fd = sys_open(dir, path, &open);
+	if (fd < 0)
+		return fd;
+	if (is_that(fd, &sx) && (how->flags & O_NONBLOCK || fcntl(fd, F_SETFL, (int)how->flags) == 0))
+		return fd;
+	close(fd);
+	return -EAGAIN;
+}
+
+static int open_inline(struct rln_file_facts *facts, struct rln_io *io, const struct ringline_file *dir, const char *path,
+                       const struct open_how *how)
+{
+	int fd = open_easily(io, rln_file_dirfd(dir), path, how);
+	int r;
+
+	if (fd < 0)
+		return fd;
+	r = rln_file_find_out_local(facts, fd);
+	if (r < 0)
+		close(fd);
+	return r;
+}
+
+/* On a thread */
 
 /* Can this open only end at once, whatever the name stands for? */
 static bool never_waits(uint64_t flags)
@@ -191,24 +258,53 @@ struct open_args {
 	struct open_how how;
 };
 
-static int64_t open_steps(void *arg)
+static void count(struct rln_io *io, enum rln_engine engine)
 {
-	const struct open_args *a = arg;
-	struct rln_io *io = rln_io_current();
+	rln_stat_add(&io->exec->stats.completions[RLN_OP_OPEN][engine], 1);
+}
+
+/* The file is open, and becomes an object. */
+static int keep(struct ringline_file **ret, struct rln_io *io, const struct rln_file_facts *facts)
+{
+	*ret = rln_file_new(io, facts);
+	if (!*ret)
+		close(facts->fd);
+	return *ret ? 0 : -ENOMEM;
+}
+
+static bool opened_inline(struct rln_file_facts *facts, struct rln_io *io, const struct open_args *a)
+{
+	if ((a->dir && a->dir->remote) || !rln_request_may_try(io) || open_inline(facts, io, a->dir, a->path, &a->how) < 0)
+		return false;
+	count(io, RLN_ENGINE_INLINE);
+	return true;
+}
+
+static int64_t open_on_thread(struct rln_io *io, const struct open_args *a)
+{
 	struct opening *o = NULL;
 	int r = opening_new(&o, a->dir, a->path, &a->how);
 
 	if (r < 0)
 		return r;
 	r = run_steps(o, a->dir && a->dir->remote);
-	rln_stat_add(&io->exec->stats.completions[RLN_OP_OPEN][RLN_ENGINE_POOL], 1);
+	count(io, RLN_ENGINE_POOL);
 	if (r < 0)
 		return r;         /* it has been disposed of, or will be */
-	*a->ret = rln_file_new(io, &o->facts);
-	if (!*a->ret)
-		close(o->fd);
+	if (!o->facts.remote && !o->facts.stream)
+		rln_locality_learn(io, o->facts.device);
+	r = keep(a->ret, io, &o->facts);
 	close_all(o);
-	return *a->ret ? 0 : -ENOMEM;
+	return r;
+}
+
+static int64_t open_steps(void *arg)
+{
+	const struct open_args *a = arg;
+	struct rln_io *io = rln_io_current();
+	struct rln_file_facts facts;
+
+	return opened_inline(&facts, io, a) ? keep(a->ret, io, &facts) : open_on_thread(io, a);
 }
 
 static int read_args(struct open_args *a, int flags, uint32_t mode, const struct ringline_file_open_options *options)

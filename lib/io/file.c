@@ -74,19 +74,29 @@ static void find_alignment(struct rln_file_facts *facts)
 	facts->offset_alignment = align[1];
 }
 
-int rln_file_find_out(struct rln_file_facts *facts, int fd)
+int rln_file_find_out_local(struct rln_file_facts *facts, int fd)
 {
-	struct statfs fs;
 	struct stat st;
 
 	*facts = (struct rln_file_facts){ .fd = fd, .flags = fcntl(fd, F_GETFL) };
 	if (facts->flags < 0 || fstat(fd, &st) < 0)
 		return -errno;
 	facts->type = st.st_mode & S_IFMT;
-	facts->stream = !(facts->flags & O_PATH) && is_stream(fd, facts->type);
-	facts->remote = !facts->stream && fstatfs(fd, &fs) == 0 && is_remote((uint32_t)fs.f_type);
+	facts->device = st.st_dev;
 	if (facts->flags & O_DIRECT)
 		find_alignment(facts);
+	return 0;
+}
+
+int rln_file_find_out(struct rln_file_facts *facts, int fd)
+{
+	struct statfs fs;
+	int r = rln_file_find_out_local(facts, fd);
+
+	if (r < 0)
+		return r;
+	facts->stream = !(facts->flags & O_PATH) && is_stream(fd, facts->type);
+	facts->remote = !facts->stream && (fstatfs(fd, &fs) < 0 || is_remote((uint32_t)fs.f_type));
 	return 0;
 }
 
@@ -118,7 +128,7 @@ struct ringline_file *rln_file_new(struct rln_io *io, const struct rln_file_fact
 	return file;
 }
 
-int rln_file_check(const struct ringline_file *file, const char *call)
+int rln_file_refuse(const struct ringline_file *file, const char *call)
 {
 	int r;
 

@@ -48,11 +48,15 @@ struct rln_file_facts {
 	int fd;
 	int flags;                        /* of fcntl(2) */
 	uint32_t type;
+	uint64_t device;
 	bool remote;
 	bool stream;
 	uint32_t memory_alignment;
 	uint32_t offset_alignment;
 };
+
+/* Of a regular file or a directory of this machine, which does not take asking: without waiting. 0 or -errno. */
+int rln_file_find_out_local(struct rln_file_facts *facts, int fd);
 
 /* 0 or -errno. May block as long as the file's server does. */
 int rln_file_find_out(struct rln_file_facts *facts, int fd);
@@ -61,7 +65,17 @@ int rln_file_find_out(struct rln_file_facts *facts, int fd);
 struct ringline_file *rln_file_new(struct rln_io *io, const struct rln_file_facts *facts) rln_must_check;
 
 /* The guards of public calls. 0, -EINVAL, -EPERM, -EBADF; a directory argument may be NULL. */
-int rln_file_check(const struct ringline_file *file, const char *call);
+int rln_file_refuse(const struct ringline_file *file, const char *call) rln_cold;
+
+static inline int rln_file_check(const struct ringline_file *file, const char *call)
+{
+	const struct rln_exec *x = rln_exec_current;
+
+	if (rln_likely(file && x && x->alive && file->io == x->io && rln_slot_live(&file->slot) && !file->closing))
+		return 0;
+	return rln_file_refuse(file, call);
+}
+
 int rln_file_check_dir(const struct ringline_file *dir, const char *call);
 
 /* What system calls are given for a directory argument. */

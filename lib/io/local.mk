@@ -71,6 +71,8 @@ io_sources = \
 	lib/io/io.h \
 	lib/io/listener.c \
 	lib/io/listener.h \
+	lib/io/locality.c \
+	lib/io/locality.h \
 	lib/io/path-whole.c \
 	lib/io/path.c \
 	lib/io/path.h \

@@ -193,17 +193,28 @@ static bool may_ring(const struct rln_request *q)
 
 /* On the worker itself */
 
-static bool may_inline(struct rln_io *io, const struct rln_request *q)
+static bool had_enough(struct rln_io *io)
 {
 	uint64_t turn = rln_stat_get(&io->exec->stats.turns);
 
-	if (!(q->flags & RLN_REQUEST_INLINE) || !io->config.try_inline || remote(q))
-		return false;
 	if (io->inline_turn != turn) {
 		io->inline_turn = turn;
 		io->inlined = 0;
 	}
+	return io->inlined >= INLINE_PER_TURN;
+}
+
+bool rln_request_may_try(struct rln_io *io)
+{
+	if (!io->config.try_inline || had_enough(io))
+		return false;
+	io->inlined++;
 	return true;
+}
+
+static bool may_inline(const struct rln_io *io, const struct rln_request *q)
+{
+	return q->flags & RLN_REQUEST_INLINE && io->config.try_inline && !remote(q);
 }
 
 static int64_t attempt(struct rln_io *io, struct rln_request *q)
@@ -284,7 +295,7 @@ static bool over_at_once(struct rln_request *q, int64_t *result, bool *later)
 	*later = false;
 	if (!may_inline(io, q))
 		return false;
-	*later = io->inlined >= INLINE_PER_TURN;
+	*later = had_enough(io);
 	if (*later)
 		return false;
 	*result = attempt(io, q);

@@ -104,6 +104,9 @@ int64_t rln_request_run(struct rln_request *q, int r, const char *call);
 /* Begins a copy of *q*, unless it is over at once. 0 or -errno. */
 int rln_request_begin(struct ringline_op **ret, struct rln_request *q, int r, const char *call) rln_must_check;
 
+/* May the worker do something of this kind by itself, or had the turn enough of that? Counts it. */
+bool rln_request_may_try(struct rln_io *io) rln_must_check;
+
 /* Cancels one that is under way. */
 void rln_request_cancel(struct rln_request *q);
 
