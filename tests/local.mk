@@ -272,6 +272,7 @@ conformance_programs = \
 	tests/conformance/test-forward \
 	tests/conformance/test-path \
 	tests/conformance/test-path-each \
+	tests/conformance/test-path-whole \
 	tests/conformance/test-peek \
 	tests/conformance/test-places \
 	tests/conformance/test-policies \
@@ -327,6 +328,8 @@ tests_conformance_test_path_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
 tests_conformance_test_path_LDADD = $(CONFORMANCE_LIBS)
 tests_conformance_test_path_each_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
 tests_conformance_test_path_each_LDADD = $(CONFORMANCE_LIBS)
+tests_conformance_test_path_whole_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
+tests_conformance_test_path_whole_LDADD = $(CONFORMANCE_LIBS)
 tests_conformance_test_peek_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
 tests_conformance_test_peek_LDADD = $(CONFORMANCE_LIBS)
 tests_conformance_test_places_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
