@@ -220,6 +220,8 @@ CONFORMANCE_CPPFLAGS = $(PUBLIC_CPPFLAGS) -I$(top_srcdir)/tests $(GLIB_CFLAGS)
 CONFORMANCE_LIBS = tests/conformance/libconformance.la lib/libringline.la $(GLIB_LIBS)
 
 tests_conformance_libconformance_la_SOURCES = \
+	tests/support/at.c \
+	tests/support/at.h \
 	tests/support/conformance.c \
 	tests/support/conformance.h \
 	tests/support/places.c \
@@ -268,6 +270,9 @@ conformance_programs = \
 	tests/conformance/test-chaos \
 	tests/conformance/test-connect \
 	tests/conformance/test-forward \
+	tests/conformance/test-path \
+	tests/conformance/test-path-each \
+	tests/conformance/test-path-whole \
 	tests/conformance/test-peek \
 	tests/conformance/test-places \
 	tests/conformance/test-policies \
@@ -319,6 +324,12 @@ tests_conformance_test_forward_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
 tests_conformance_test_forward_LDADD = $(CONFORMANCE_LIBS)
 tests_conformance_test_send_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
 tests_conformance_test_send_LDADD = $(CONFORMANCE_LIBS)
+tests_conformance_test_path_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
+tests_conformance_test_path_LDADD = $(CONFORMANCE_LIBS)
+tests_conformance_test_path_each_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
+tests_conformance_test_path_each_LDADD = $(CONFORMANCE_LIBS)
+tests_conformance_test_path_whole_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
+tests_conformance_test_path_whole_LDADD = $(CONFORMANCE_LIBS)
 tests_conformance_test_peek_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
 tests_conformance_test_peek_LDADD = $(CONFORMANCE_LIBS)
 tests_conformance_test_places_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
