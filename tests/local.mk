@@ -449,7 +449,7 @@ integration_tests = $(integration_scripts) $(integration_runs)
 if SUITE_INTEGRATION
 check_LTLIBRARIES += tests/conformance/libconformance.la
 check_LTLIBRARIES += $(integration_plugins)
-check_PROGRAMS += $(integration_programs)
+check_PROGRAMS += $(integration_programs) $(conformance_helpers)
 check_SCRIPTS += $(integration_runs)
 TESTS += $(integration_tests)
 CLEANFILES += $(integration_runs)
@@ -461,7 +461,7 @@ $(integration_runs): $(top_srcdir)/tests/on-engine
 EXTRA_DIST += $(integration_scripts)
 
 check-integration: all
-	$(MAKE) $(AM_MAKEFLAGS) $(integration_plugins) $(integration_programs) $(integration_runs)
+	$(MAKE) $(AM_MAKEFLAGS) $(integration_plugins) $(integration_programs) $(conformance_helpers) $(integration_runs)
 	$(MAKE) $(AM_MAKEFLAGS) check-TESTS TESTS='$(integration_tests)'
 
 # --- meta -------------------------------------------------------------------------------------------------------------------

@@ -13,8 +13,10 @@ cptree=$top_builddir/examples/cptree
 long=$(printf '%0255d' 0)
 
 other=
+faults=
 # There are modes that do not let it be removed.
 end_all() {
+	[ -z "$faults" ] || { kill "$faults" && wait "$faults"; } || true
 	chmod -R u+rwx "$tmp" 2>/dev/null || true
 	rm -rf "$tmp" ${other:+"$other"}
 }
@@ -229,8 +231,17 @@ in_the_way() {
 		[ -h "$tmp/copy/a" ] && cmp "$tmp/links/c/200" "$tmp/copy/c/200" && no_temporaries
 }
 
+# no_temporaries [COPY]
 no_temporaries() {
-	[ -z "$(find "$tmp/copy" -name '.cptree-*')" ]
+	[ -z "$(find "${1:-$tmp/copy}" -name '.cptree-*')" ]
+}
+
+# each_is_whole TREE COPY: what is there of a copy, if not all.
+each_is_whole() {
+	diff -rq --no-dereference "$1" "$2" | grep -v "^Only in $1[:/]" && return 1
+	(cd "$1" && find . -type f -printf '%p %m %T@\n' | sort) >"$tmp/wanted"
+	(cd "$2" && find . -type f -printf '%p %m %T@\n' | sort) >"$tmp/got"
+	[ -z "$(comm -13 "$tmp/wanted" "$tmp/got")" ]
 }
 
 left_out() {
@@ -297,11 +308,70 @@ interrupt() {
 	cat "$tmp/err"
 	n=$(find "$tmp/copy" -type f | wc -l)
 	echo "status $status, $n files"
-	[ "$status" -eq 130 ] && [ "$n" -lt "$(find "$tmp/slow" -type f | wc -l)" ] && no_temporaries || return
-	(cd "$tmp/copy" && find . -type f) | while read -r file; do
-		cmp "$tmp/slow/$file" "$tmp/copy/$file" || exit 1
-		[ "$(stat -c '%a %y' "$tmp/slow/$file")" = "$(stat -c '%a %y' "$tmp/copy/$file")" ] || exit 1
+	[ "$status" -eq 130 ] && [ "$n" -lt "$(find "$tmp/slow" -type f | wc -l)" ] && no_temporaries &&
+		each_is_whole "$tmp/slow" "$tmp/copy"
+}
+
+# --- claims on a file system that fails when it is told to, and has no files without a name -------------------------------
+
+start_faults() {
+	[ -x "$top_builddir/tests/support/faultfs" ] || return
+	mkdir -p "$tmp/faults"
+	: >"$tmp/said"
+	"$top_builddir/tests/support/faultfs" "$tmp/faults" >"$tmp/said" 2>&1 &
+	faults=$!
+	until [ -s "$tmp/said" ]; do
+		kill -0 "$faults" || break
+		sleep 0.02
 	done
+	grep -qx ready "$tmp/said" && return
+	wait "$faults" || true
+	faults=
+	return 1
+}
+
+order() {
+	echo "$*" >"$tmp/faults/.control"
+}
+
+temporary_names() {
+	rm -rf "$tmp/faults/copy"
+	ends 0 "$cptree" "$tmp/links" "$tmp/faults/copy" && same "$tmp/links" "$tmp/faults/copy" &&
+		ends 0 "$cptree" "$tmp/links" "$tmp/faults/copy" && same "$tmp/links" "$tmp/faults/copy"
+}
+
+# some_fail OPERATION: three times, and three files are not there.
+some_fail() {
+	rm -rf "$tmp/faults/copy"
+	order fail "$1" ENOSPC 3
+	ends 1 "$cptree" "$tmp/slow/small" "$tmp/faults/copy" || return
+	[ "$(grep -c '^cptree: .*: No space left on device$' "$tmp/err")" -eq 3 ] && [ "$(wc -l <"$tmp/err")" -eq 3 ] &&
+		[ "$(find "$tmp/faults/copy" -type f | wc -l)" -eq 297 ] && no_temporaries "$tmp/faults/copy" &&
+		each_is_whole "$tmp/slow/small" "$tmp/faults/copy"
+}
+
+no_space() {
+	for operation in create write rename; do
+		some_fail "$operation" || return
+	done
+}
+
+# Interrupted while it writes.
+interrupt_writes() {
+	rm -rf "$tmp/faults/copy"
+	order stall write
+	"$cptree" -j 4 "$tmp/slow" "$tmp/faults/copy" 2>"$tmp/err" &
+	copy=$!
+	until [ "$(awk '$1 == "write" { print $3 }' "$tmp/faults/.counts")" -ge 4 ]; do
+		kill -0 "$copy" || return 1
+		sleep 0.01
+	done
+	kill -INT "$copy"
+	order release write
+	status=0
+	wait "$copy" || status=$?
+	cat "$tmp/err"
+	[ "$status" -eq 130 ] && no_temporaries "$tmp/faults/copy" && each_is_whole "$tmp/slow" "$tmp/faults/copy"
 }
 
 progress() {
@@ -329,6 +399,16 @@ check_tree() {
 		check "$engine: $1" copies "$2"
 	else
 		skip "$engine: $1" "such a tree cannot be made here"
+	fi
+}
+
+# check_faults CLAIM COMMAND
+check_faults() {
+	if [ -n "$faults" ]; then
+		check "$engine: where all files have names: $1" "$2"
+		order clear
+	else
+		skip "$engine: where all files have names: $1" "there is no faultfs"
 	fi
 }
 
@@ -363,6 +443,8 @@ fi
 if [ -w /dev/shm ] && [ "$(stat -c %d /dev/shm)" != "$(stat -c %d "$tmp")" ]; then
 	other=$(mktemp -d /dev/shm/ringline-cptree.XXXXXX)
 fi
+
+start_faults || true
 
 engines=epoll
 if "$top_builddir/tests/support/has-io_uring" >/dev/null; then
@@ -401,6 +483,9 @@ for engine in $engines; do
 	check "$engine: interrupted, it leaves whole files" interrupt
 	check "$engine: progress is told" progress
 	check "$engine: nothing to copy" nothing_there
+	check_faults 'temporary names' temporary_names
+	check_faults 'three files cannot be made, written, named' no_space
+	check_faults 'interrupted while it writes' interrupt_writes
 done
 check 'bad options end with 2' usage
 finish
