@@ -147,6 +147,12 @@ static void dispose(void *arg, int result)
 	close_all(o);
 }
 
+/* A name that begins at the root needs no directory, unless that is to be the root. */
+static bool needs_dir(const struct ringline_file *dir, const char *path, const struct open_how *how)
+{
+	return dir && (path[0] != '/' || how->resolve & RINGLINE_RESOLVE_IN_ROOT);
+}
+
 static int opening_new(struct opening **ret, const struct ringline_file *dir, const char *path, const struct open_how *how)
 {
 	size_t len = strlen(path) + 1;
@@ -159,7 +165,7 @@ static int opening_new(struct opening **ret, const struct ringline_file *dir, co
 	o->fd = -1;
 	o->dir = AT_FDCWD;
 	memcpy(o->path, path, len);
-	if (dir && path[0] != '/')
+	if (needs_dir(dir, path, how))
 		o->dir = fcntl(dir->fd, F_DUPFD_CLOEXEC, 0);
 	if (o->dir < 0 && o->dir != AT_FDCWD) {
 		rln_mem_free(o);
