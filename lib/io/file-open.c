@@ -168,8 +168,10 @@ static int opening_new(struct opening **ret, const struct ringline_file *dir, co
 	if (needs_dir(dir, path, how))
 		o->dir = fcntl(dir->fd, F_DUPFD_CLOEXEC, 0);
 	if (o->dir < 0 && o->dir != AT_FDCWD) {
+		int error = errno;
+
 		rln_mem_free(o);
-		return -errno;
+		return -error;
 	}
 	*ret = o;
 	return 0;
@@ -193,6 +195,7 @@ static int run_steps(struct opening *o, bool remote)
 struct open_args {
 	struct ringline_file **ret;
 	struct ringline_file *dir;
+	struct ringline_file *held;       /* the directory, by an operation that has not come to it yet; NULL: none */
 	const char *path;
 	struct open_how how;
 };
@@ -201,12 +204,15 @@ static int64_t open_steps(void *arg)
 {
 	const struct open_args *a = arg;
 	struct rln_io *io = rln_io_current();
+	bool remote = a->dir && a->dir->remote;
 	struct opening *o = NULL;
 	int r = opening_new(&o, a->dir, a->path, &a->how);
 
+	if (a->held)
+		rln_file_leave(a->held);
 	if (r < 0)
 		return r;
-	r = run_steps(o, a->dir && a->dir->remote);
+	r = run_steps(o, remote);
 	rln_stat_add(&io->exec->stats.completions[RLN_OP_OPEN][RLN_ENGINE_POOL], 1);
 	if (r < 0)
 		return r;         /* it has been disposed of, or will be */
@@ -258,14 +264,21 @@ int ringline_file_open_begin(struct ringline_op **ret, struct ringline_file **fi
                              const char *path, int flags, uint32_t mode, const struct ringline_file_open_options *options)
 {
 	static const struct rln_steps steps = { .run = open_steps, .dispose = close_unwanted };
-	struct open_args a = { .ret = file, .dir = dir, .path = path };
+	struct open_args a = { .ret = file, .dir = dir, .held = dir, .path = path };
 	int r = rln_file_check_dir(dir, __func__);
 
 	if (r == 0)
 		r = ret ? read_args(&a, flags, mode, options) : -EINVAL;
 	if (r == 0 && !rln_task_get(__func__))
 		r = rln_not_here();
-	return r < 0 ? r : rln_handle_steps(ret, &steps, &a, sizeof(a));
+	if (r < 0)
+		return r;
+	if (dir)
+		rln_file_enter(dir);
+	r = rln_handle_steps(ret, &steps, &a, sizeof(a));
+	if (r < 0 && dir)
+		rln_file_leave(dir);
+	return r;
 }
 
 /* A descriptor of the host's */
