@@ -67,6 +67,7 @@ bool rln_op_submit(struct rln_op *op)
 {
 	struct rln_exec *x = rln_exec_current;
 
+	rln_assert(!rln_list_linked(&op->link));
 	op->state = RLN_OP_INFLIGHT;
 	op->flags &= (uint8_t)~RLN_OPF_CANCELLED;
 	op->progress = 0;
