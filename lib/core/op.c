@@ -33,6 +33,7 @@ static const char *const names[RLN_OP_MAX] = {
 	[RLN_OP_SYMLINK] = "symlink",
 	[RLN_OP_GETXATTR] = "getxattr",
 	[RLN_OP_SETXATTR] = "setxattr",
+	[RLN_OP_NVME] = "nvme",
 	[RLN_OP_OPEN] = "open",
 	[RLN_OP_READLINK] = "readlink",
 	[RLN_OP_CHMOD] = "chmod",
