@@ -321,11 +321,12 @@ static int64_t open_steps(void *arg)
 	const struct open_args *a = arg;
 	struct rln_io *io = rln_io_current();
 	struct rln_file_facts facts;
+	int r = rln_task_current()->scope->reason;
 
-	if (!opened_inline(&facts, io, a))
+	if (r == 0 && !opened_inline(&facts, io, a))
 		return open_on_thread(io, a);
 	let_go(a);
-	return keep(a->ret, io, &facts);
+	return r < 0 ? r : keep(a->ret, io, &facts);
 }
 
 static int read_args(struct open_args *a, int flags, uint32_t mode, const struct ringline_file_open_options *options)
@@ -354,8 +355,6 @@ int ringline_file_open(struct ringline_file **ret, struct ringline_file *dir, co
 		r = read_args(&a, flags, mode, options);
 	if (r == 0)
 		r = rln_task_get_parking(&t, __func__);
-	if (r == 0)
-		r = t->scope->reason;
 	return r < 0 ? r : (int)open_steps(&a);
 }
 
