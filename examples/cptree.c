@@ -70,15 +70,18 @@ static void add_current(char *text, size_t size)
 	free(path);
 }
 
-/* On a terminal a line in the place of the one before, and not longer than that. */
+/* On a terminal a line in the place of the one before, and not longer than it is wide. */
 static void put_line(const char *line)
 {
 	struct winsize w;
 
-	if (*cptree.clear && ioctl(STDERR_FILENO, TIOCGWINSZ, &w) == 0 && w.ws_col > 1)
-		fprintf(stderr, "%s%.*s", cptree.clear, w.ws_col - 1, line);
-	else
+	if (!*cptree.clear) {
 		fprintf(stderr, "%s\n", line);
+		return;
+	}
+	if (ioctl(STDERR_FILENO, TIOCGWINSZ, &w) < 0 || w.ws_col < 2)
+		w.ws_col = 80;
+	fprintf(stderr, "%s%.*s", cptree.clear, w.ws_col - 1, line);
 }
 
 static void tell(double rate)
