@@ -586,19 +586,35 @@ static void test_cut_queued(const char *dir)
 	CONF_OK(conf_run_with(&c, cut_queued_main, (void *)dir));
 }
 
+struct opener {
+	const char *dir;
+	struct ringline_file *file;
+	int result;
+};
+
+static int opener_main(void *arg)
+{
+	struct opener *o = arg;
+
+	o->result = file_try_open(&o->file, o->dir, "file", O_RDONLY);
+	return 0;
+}
+
 /* A server that is asked and does not answer is left behind, on its thread. */
 static int cut_stalled_main(void *dir)
 {
-	struct ringline_scope *scope;
-	struct ringline_file *file = NULL;
+	struct opener o = { .dir = dir };
 	unsigned int fds = file_fds();
+	struct ringline_task *t;
 
 	place_fault("stall open");
-	scope = file_scope(5 * MSEC);
-	g_assert_cmpint(file_try_open(&file, dir, "file", O_RDONLY), ==, -ETIME);
-	file_scope_end(scope, -ETIME);
-	g_assert_null(file);
-	CONF_UNTIL(place_stalled_now("open") == 1);
+	CONF_OK(ringline_task_start(&t, opener_main, &o, NULL));
+	place_stalled("open");
+	CONF_OK(ringline_task_cancel(t));
+	CONF_OK(ringline_task_join(t, NULL));
+	g_assert_cmpint(o.result, ==, -ECANCELED);
+	g_assert_null(o.file);
+	g_assert_cmpuint(place_stalled_now("open"), ==, 1);
 	g_assert_cmpuint(file_jobs(WAIT).stuck, ==, 1);
 	place_fault("release open");
 	CONF_UNTIL(file_jobs(WAIT).stuck == 0);
