@@ -187,11 +187,10 @@ static int read_event(struct ringline_inotify *n, struct ringline_inotify_event 
 {
 	int r = 0;
 
-	if (n->at == n->len) {
-		n->busy = true;
+	n->busy = true;
+	if (n->at == n->len)
 		r = took(n, ringline_file_read(n->file, n->events, EVENTS_SIZE, RINGLINE_FILE_POSITION));
-		n->busy = false;
-	}
+	n->busy = false;
 	if (n->closing) {
 		release(n);
 		return -EBADF;
