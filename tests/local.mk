@@ -224,6 +224,8 @@ tests_conformance_libconformance_la_SOURCES = \
 	tests/support/at.h \
 	tests/support/conformance.c \
 	tests/support/conformance.h \
+	tests/support/files.c \
+	tests/support/files.h \
 	tests/support/places.c \
 	tests/support/places.h \
 	$(NULL)
@@ -246,6 +248,11 @@ tests_support_faultfs_CPPFLAGS = -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -I$(top_sr
 tests_support_faultfs_LDADD = $(FUSE_LIBS) $(GLIB_LIBS)
 endif
 
+# Of files, which are also run without what carries them out.
+file_programs = \
+	tests/conformance/test-file-ops \
+	$(NULL)
+
 # A new one takes a line here and its two lines of flags below. The source is the program's name and .c.
 conformance_programs = \
 	tests/conformance/test-blocking \
@@ -257,6 +264,7 @@ conformance_programs = \
 	tests/conformance/test-listen \
 	tests/conformance/test-runtime \
 	tests/conformance/test-fd \
+	$(file_programs) \
 	tests/conformance/test-select \
 	tests/conformance/test-debug \
 	tests/conformance/test-dgram \
@@ -298,6 +306,8 @@ tests_conformance_test_faults_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
 tests_conformance_test_faults_LDADD = $(CONFORMANCE_LIBS)
 tests_conformance_test_fd_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
 tests_conformance_test_fd_LDADD = $(CONFORMANCE_LIBS)
+tests_conformance_test_file_ops_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
+tests_conformance_test_file_ops_LDADD = $(CONFORMANCE_LIBS)
 tests_conformance_test_select_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
 tests_conformance_test_shared_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
 tests_conformance_test_shared_LDADD = $(CONFORMANCE_LIBS)
@@ -379,6 +389,12 @@ conformance_runs += \
 	$(NULL)
 endif
 
+# What files do when the ring must not have them, or the worker itself must not.
+conformance_runs += $(file_programs:=.epoll-inline)
+if HAVE_LIBURING
+conformance_runs += $(file_programs:=.io_uring-files) $(file_programs:=.io_uring-inline)
+endif
+
 if SUITE_CONFORMANCE
 check_LTLIBRARIES += tests/conformance/libconformance.la
 check_PROGRAMS += $(conformance_programs) $(conformance_helpers)
@@ -439,6 +455,7 @@ tests_integration_plugin_la_LDFLAGS = -module -avoid-version -shared -rpath /now
 tests_integration_plugin_la_LIBADD = lib/libringline.la
 
 integration_scripts = \
+	tests/integration/cptree.sh \
 	tests/integration/dns.sh \
 	tests/integration/examples.sh \
 	tests/integration/gdb.sh \
@@ -454,7 +471,7 @@ integration_tests = $(integration_scripts) $(integration_runs)
 if SUITE_INTEGRATION
 check_LTLIBRARIES += tests/conformance/libconformance.la
 check_LTLIBRARIES += $(integration_plugins)
-check_PROGRAMS += $(integration_programs)
+check_PROGRAMS += $(integration_programs) $(conformance_helpers)
 check_SCRIPTS += $(integration_runs)
 TESTS += $(integration_tests)
 CLEANFILES += $(integration_runs)
@@ -466,7 +483,7 @@ $(integration_runs): $(top_srcdir)/tests/on-engine
 EXTRA_DIST += $(integration_scripts)
 
 check-integration: all
-	$(MAKE) $(AM_MAKEFLAGS) $(integration_plugins) $(integration_programs) $(integration_runs)
+	$(MAKE) $(AM_MAKEFLAGS) $(integration_plugins) $(integration_programs) $(conformance_helpers) $(integration_runs)
 	$(MAKE) $(AM_MAKEFLAGS) check-TESTS TESTS='$(integration_tests)'
 
 # --- meta -------------------------------------------------------------------------------------------------------------------

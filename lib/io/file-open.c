@@ -214,6 +214,12 @@ static void dispose(void *arg, int result)
 	close_all(o);
 }
 
+/* A name that begins at the root needs no directory, unless that is to be the root. */
+static bool needs_dir(const struct ringline_file *dir, const char *path, const struct open_how *how)
+{
+	return dir && (path[0] != '/' || how->resolve & RINGLINE_RESOLVE_IN_ROOT);
+}
+
 static int opening_new(struct opening **ret, const struct ringline_file *dir, const char *path, const struct open_how *how)
 {
 	size_t len = strlen(path) + 1;
@@ -226,11 +232,13 @@ static int opening_new(struct opening **ret, const struct ringline_file *dir, co
 	o->fd = -1;
 	o->dir = AT_FDCWD;
 	memcpy(o->path, path, len);
-	if (dir && path[0] != '/')
+	if (needs_dir(dir, path, how))
 		o->dir = fcntl(dir->fd, F_DUPFD_CLOEXEC, 0);
 	if (o->dir < 0 && o->dir != AT_FDCWD) {
+		int error = errno;
+
 		rln_mem_free(o);
-		return -errno;
+		return -error;
 	}
 	*ret = o;
 	return 0;
@@ -254,6 +262,7 @@ static int run_steps(struct opening *o, bool remote)
 struct open_args {
 	struct ringline_file **ret;
 	struct ringline_file *dir;
+	struct ringline_file *held;       /* the directory, by an operation that has not come to it yet; NULL: none */
 	const char *path;
 	struct open_how how;
 };
@@ -280,14 +289,23 @@ static bool opened_inline(struct rln_file_facts *facts, struct rln_io *io, const
 	return true;
 }
 
+/* An open that was begun holds its directory as long as it needs it. */
+static void let_go(const struct open_args *a)
+{
+	if (a->held)
+		rln_file_leave(a->held);
+}
+
 static int64_t open_on_thread(struct rln_io *io, const struct open_args *a)
 {
+	bool remote = a->dir && a->dir->remote;
 	struct opening *o = NULL;
 	int r = opening_new(&o, a->dir, a->path, &a->how);
 
+	let_go(a);                /* the job has a duplicate */
 	if (r < 0)
 		return r;
-	r = run_steps(o, a->dir && a->dir->remote);
+	r = run_steps(o, remote);
 	count(io, RLN_ENGINE_POOL);
 	if (r < 0)
 		return r;         /* it has been disposed of, or will be */
@@ -303,8 +321,12 @@ static int64_t open_steps(void *arg)
 	const struct open_args *a = arg;
 	struct rln_io *io = rln_io_current();
 	struct rln_file_facts facts;
+	int r = rln_task_current()->scope->reason;
 
-	return opened_inline(&facts, io, a) ? keep(a->ret, io, &facts) : open_on_thread(io, a);
+	if (r == 0 && !opened_inline(&facts, io, a))
+		return open_on_thread(io, a);
+	let_go(a);
+	return r < 0 ? r : keep(a->ret, io, &facts);
 }
 
 static int read_args(struct open_args *a, int flags, uint32_t mode, const struct ringline_file_open_options *options)
@@ -333,8 +355,6 @@ int ringline_file_open(struct ringline_file **ret, struct ringline_file *dir, co
 		r = read_args(&a, flags, mode, options);
 	if (r == 0)
 		r = rln_task_get_parking(&t, __func__);
-	if (r == 0)
-		r = t->scope->reason;
 	return r < 0 ? r : (int)open_steps(&a);
 }
 
@@ -348,14 +368,21 @@ int ringline_file_open_begin(struct ringline_op **ret, struct ringline_file **fi
                              const char *path, int flags, uint32_t mode, const struct ringline_file_open_options *options)
 {
 	static const struct rln_steps steps = { .run = open_steps, .dispose = close_unwanted };
-	struct open_args a = { .ret = file, .dir = dir, .path = path };
+	struct open_args a = { .ret = file, .dir = dir, .held = dir, .path = path };
 	int r = rln_file_check_dir(dir, __func__);
 
 	if (r == 0)
 		r = ret ? read_args(&a, flags, mode, options) : -EINVAL;
 	if (r == 0 && !rln_task_get(__func__))
 		r = rln_not_here();
-	return r < 0 ? r : rln_handle_steps(ret, &steps, &a, sizeof(a));
+	if (r < 0)
+		return r;
+	if (dir)
+		rln_file_enter(dir);
+	r = rln_handle_steps(ret, &steps, &a, sizeof(a));
+	if (r < 0 && dir)
+		rln_file_leave(dir);
+	return r;
 }
 
 /* A descriptor of the host's */
