@@ -272,8 +272,10 @@ conformance_programs = \
 	tests/conformance/test-select \
 	tests/conformance/test-debug \
 	tests/conformance/test-dgram \
+	tests/conformance/test-dir \
 	tests/conformance/test-embed \
 	tests/conformance/test-handler \
+	tests/conformance/test-inotify \
 	tests/conformance/test-shared \
 	tests/conformance/test-threads \
 	tests/conformance/test-timer \
@@ -325,6 +327,10 @@ tests_conformance_test_debug_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
 tests_conformance_test_debug_LDADD = $(CONFORMANCE_LIBS)
 tests_conformance_test_dgram_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
 tests_conformance_test_dgram_LDADD = $(CONFORMANCE_LIBS)
+tests_conformance_test_dir_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
+tests_conformance_test_dir_LDADD = $(CONFORMANCE_LIBS)
+tests_conformance_test_inotify_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
+tests_conformance_test_inotify_LDADD = $(CONFORMANCE_LIBS)
 tests_conformance_test_embed_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
 tests_conformance_test_embed_LDADD = $(CONFORMANCE_LIBS)
 tests_conformance_test_handler_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
