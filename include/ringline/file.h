@@ -105,6 +105,7 @@ int ringline_file_close_begin(struct ringline_op **ret, struct ringline_file *fi
 #define RINGLINE_FILE_REMOTE (UINT32_C(1) << 0)    /* its file system asks somebody else: FUSE, NFS, SMB, 9p, Ceph, AFS */
 #define RINGLINE_FILE_STREAM (UINT32_C(1) << 1)    /* a FIFO, a terminal, a socket: offsets mean nothing */
 #define RINGLINE_FILE_DIRECT (UINT32_C(1) << 2)    /* opened with O_DIRECT */
+#define RINGLINE_FILE_NVME   (UINT32_C(1) << 3)    /* a device that takes commands (nvme.h) */
 
 struct ringline_file_info {
 	size_t size;

@@ -172,7 +172,7 @@ static void op_done(struct rln_op *op, const struct rln_completion *c)
 	struct rln_request *q = rln_container_of(op, struct rln_request, f.op);
 	bool could_not = c->res == -EAGAIN || c->res == -ECANCELED;
 
-	if (could_not && !cut(q) && rln_opcode_is_file(op->opcode))
+	if (could_not && !cut(q) && rln_opcode_is_file(op->opcode) && !(q->flags & RLN_REQUEST_RING_ONLY))
 		(void)!to_pool(q, true);          /* a patient job is never refused */
 	else
 		complete(q, c->res);
@@ -257,14 +257,24 @@ static void defer(struct rln_io *io, struct rln_request *q)
 
 /* Starting */
 
+/* What lies in the request may have been copied since it was prepared. */
+static void point_at_own(struct rln_request *q)
+{
+	if (q->opcode == RLN_OP_STATX)
+		q->f.ptr2 = &q->u.statx;
+	if (q->opcode == RLN_OP_NVME) {
+		q->f.op.ptr = &q->u.nvme.command;
+		q->f.ptr2 = &q->u.nvme.value;
+	}
+}
+
 /* The way it goes when it was not over at once. */
 static int send_on_its_way(struct rln_request *q, bool later, bool patient)
 {
 	int r;
 
 	atomic_init(&q->cut, false);
-	if (q->opcode == RLN_OP_STATX)
-		q->f.ptr2 = &q->u.statx;  /* it may have been copied since */
+	point_at_own(q);
 	r = hold(q);
 	if (r < 0)
 		return r;
