@@ -432,7 +432,7 @@ static int start_for_handle(struct ringline_op *h, const struct rln_request *pro
 		return -ENOMEM;
 	h->work.ptr = s;
 	memcpy(&s->q, proto, offsetof(struct rln_request, u) + proto->given);
-	rln_list_init(&s->q.f.op.link);   /* not the copied one's neighbour */
+	rln_list_init(&s->q.f.op.link);   /* the copy is linked to where it came from */
 	s->q.done = handle_done;
 	s->q.waiter.handle = h;
 	r = send_on_its_way(&s->q, later, false);

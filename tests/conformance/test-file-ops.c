@@ -306,6 +306,52 @@ static void test_engines(const char *dir)
 	file_run(dir, engines_main);
 }
 
+/* --- the caller's stack ------------------------------------------------------------------------------------------- */
+
+#define DEEP 3000
+
+static G_GNUC_NO_INLINE void begin_deep(const struct entry *e, struct bench *b, struct ringline_op **op)
+{
+	volatile char room[DEEP];
+
+	room[0] = room[DEEP - 1] = 1;
+	CONF_OK(e->begin(b, op));
+}
+
+static G_GNUC_NO_INLINE int64_t await_deep(struct ringline_op *op)
+{
+	volatile char room[2 * DEEP];
+	int64_t result;
+	size_t i;
+
+	for (i = 0; i < sizeof(room); i++)
+		room[i] = (char)i;
+	result = ringline_op_await(op);
+	for (i = 0; i < sizeof(room); i++)
+		g_assert_cmpint(room[i], ==, (char)i);
+	return result;
+}
+
+/* What was begun is in memory of its own: the stack from which it was begun has other things on it when it ends. */
+static void on_another_stack(const struct entry *e, struct bench *b)
+{
+	struct ringline_op *op;
+
+	begin_deep(e, b, &op);
+	check_result(e, await_deep(op));
+}
+
+static int stack_main(void *dir)
+{
+	each_entry(dir, on_another_stack);
+	return 0;
+}
+
+static void test_stack(const char *dir)
+{
+	file_run(dir, stack_main);
+}
+
 /* --- what is refused ---------------------------------------------------------------------------------------------- */
 
 static void refused(const struct entry *e, struct bench *b, int error)
@@ -913,6 +959,7 @@ static void test_file_closed(const char *dir)
 static void add(void)
 {
 	place_add_each("file-ops", "engines-are-as-documented", test_engines);
+	place_add_each("file-ops", "begun-leaves-the-stack-alone", test_stack);
 	place_add_each("file-ops", "closed-is-ebadf-and-none-is-einval", test_refused);
 	place_add("file-ops", "here", "eperm-elsewhere", test_elsewhere);
 	place_add("file-ops", "here", "edeadlk-without-a-stack", test_stackless);
