@@ -69,9 +69,9 @@ def run(contender, build, *arguments, cpu=None):
 # --- reads ----------------------------------------------------------------------------------------------------------
 
 def run_fio(contender, path, milliseconds):
-    """The same by fio, without what it does besides: choosing each block once, and taking times."""
+    """The same by fio, without what it does besides: choosing each block once, taking times, a session of its own."""
     command = [*contender.command, "--name=read", f"--filename={path}", "--rw=randread", f"--bs={BLOCK}",
-               f"--iodepth={DEPTH}", "--ioengine=io_uring", "--direct=1", "--norandommap", "--gtod_reduce=1",
+               f"--iodepth={DEPTH}", "--ioengine=io_uring", "--direct=1", "--norandommap", "--gtod_reduce=1", "--thread",
                "--time_based", f"--runtime={milliseconds}ms", "--output-format=json"]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=RUN_SECONDS, check=False,
                           preexec_fn=lambda: os.sched_setaffinity(0, {SERVER_CPU}))

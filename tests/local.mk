@@ -250,6 +250,10 @@ endif
 
 # Of files, which are also run without what carries them out.
 file_programs = \
+	tests/conformance/test-file-data \
+	tests/conformance/test-file-handle \
+	tests/conformance/test-file-fifo \
+	tests/conformance/test-file-open \
 	tests/conformance/test-file-ops \
 	$(NULL)
 
@@ -306,6 +310,14 @@ tests_conformance_test_faults_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
 tests_conformance_test_faults_LDADD = $(CONFORMANCE_LIBS)
 tests_conformance_test_fd_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
 tests_conformance_test_fd_LDADD = $(CONFORMANCE_LIBS)
+tests_conformance_test_file_data_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
+tests_conformance_test_file_data_LDADD = $(CONFORMANCE_LIBS)
+tests_conformance_test_file_handle_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
+tests_conformance_test_file_handle_LDADD = $(CONFORMANCE_LIBS)
+tests_conformance_test_file_fifo_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
+tests_conformance_test_file_fifo_LDADD = $(CONFORMANCE_LIBS)
+tests_conformance_test_file_open_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
+tests_conformance_test_file_open_LDADD = $(CONFORMANCE_LIBS)
 tests_conformance_test_file_ops_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
 tests_conformance_test_file_ops_LDADD = $(CONFORMANCE_LIBS)
 tests_conformance_test_select_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -70,6 +71,22 @@ static int open_stream(struct ringline_dir **ret, struct ringline_file *dir, con
 		return 0;
 	rln_file_begin_close(file);
 	return -ENOMEM;
+}
+
+int ringline_dir_from_file(struct ringline_dir **ret, struct ringline_file *file)
+{
+	int r = rln_file_check(file, __func__);
+
+	if (r < 0)
+		return r;
+	if (!ret)
+		return -EINVAL;
+	if (!S_ISDIR(file->type))
+		return -ENOTDIR;
+	if (file->calls)
+		return -EBUSY;
+	*ret = dir_new(file->io, file);
+	return *ret ? 0 : -ENOMEM;
 }
 
 int ringline_dir_open(struct ringline_dir **ret, struct ringline_file *dir, const char *path)

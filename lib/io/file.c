@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "base/sized.h"
 #include "io/file.h"
+#include "io/nvme.h"
 
 #ifndef STATX_DIOALIGN
 #define STATX_DIOALIGN 0x2000U
@@ -87,6 +88,7 @@ int rln_file_find_out_local(struct rln_file_facts *facts, int fd)
 		return -errno;
 	facts->type = st.st_mode & S_IFMT;
 	facts->device = st.st_dev;
+	facts->special = st.st_rdev;
 	if (facts->flags & O_DIRECT)
 		find_alignment(facts);
 	return 0;
@@ -102,6 +104,7 @@ int rln_file_find_out(struct rln_file_facts *facts, int fd)
 	if (r < 0)
 		return r;
 	facts->stream = r;
+	facts->nvme = facts->type == S_IFCHR && rln_nvme_is_device(facts->special);
 	facts->remote = !facts->stream && (fstatfs(fd, &fs) < 0 || is_remote((uint32_t)fs.f_type));
 	return 0;
 }
@@ -120,6 +123,7 @@ struct ringline_file *rln_file_new(struct rln_io *io, const struct rln_file_fact
 	file->type = facts->type;
 	file->remote = facts->remote;
 	file->stream = facts->stream;
+	file->nvme = facts->nvme;
 	file->direct = facts->flags & O_DIRECT;
 	file->writable = (facts->flags & O_ACCMODE) != O_RDONLY;
 	file->cannot_try = facts->type != S_IFREG || file->direct;
@@ -388,7 +392,7 @@ int ringline_file_info(const struct ringline_file *file, struct ringline_file_in
 	out.fd = file->fd;
 	out.type = file->type;
 	out.flags = (file->remote ? RINGLINE_FILE_REMOTE : 0) | (file->stream ? RINGLINE_FILE_STREAM : 0) |
-		    (file->direct ? RINGLINE_FILE_DIRECT : 0);
+		    (file->direct ? RINGLINE_FILE_DIRECT : 0) | (file->nvme ? RINGLINE_FILE_NVME : 0);
 	out.operations = file->calls;
 	out.memory_alignment = file->memory_alignment;
 	out.offset_alignment = file->offset_alignment;

@@ -32,6 +32,7 @@ struct ringline_file {
 	bool remote;
 	bool stream;
 	bool direct;
+	bool nvme;                        /* takes commands (io/nvme.h) */
 	bool writable;
 	bool cannot_try;                  /* its file system does not know reads that do not wait */
 	bool reading;                     /* of a stream */
@@ -49,8 +50,10 @@ struct rln_file_facts {
 	int flags;                        /* of fcntl(2) */
 	uint32_t type;
 	uint64_t device;
+	uint64_t special;                 /* the number of the device that it is */
 	bool remote;
 	bool stream;
+	bool nvme;
 	uint32_t memory_alignment;
 	uint32_t offset_alignment;
 };

@@ -73,6 +73,8 @@ io_sources = \
 	lib/io/listener.h \
 	lib/io/locality.c \
 	lib/io/locality.h \
+	lib/io/nvme.c \
+	lib/io/nvme.h \
 	lib/io/path-whole.c \
 	lib/io/path.c \
 	lib/io/path.h \

@@ -172,7 +172,7 @@ static void op_done(struct rln_op *op, const struct rln_completion *c)
 	struct rln_request *q = rln_container_of(op, struct rln_request, f.op);
 	bool could_not = c->res == -EAGAIN || c->res == -ECANCELED;
 
-	if (could_not && !cut(q) && rln_opcode_is_file(op->opcode))
+	if (could_not && !cut(q) && rln_opcode_is_file(op->opcode) && !(q->flags & RLN_REQUEST_RING_ONLY))
 		(void)!to_pool(q, true);          /* a patient job is never refused */
 	else
 		complete(q, c->res);
@@ -257,14 +257,24 @@ static void defer(struct rln_io *io, struct rln_request *q)
 
 /* Starting */
 
+/* What lies in the request may have been copied since it was prepared. */
+static void point_at_own(struct rln_request *q)
+{
+	if (q->opcode == RLN_OP_STATX)
+		q->f.ptr2 = &q->u.statx;
+	if (q->opcode == RLN_OP_NVME) {
+		q->f.op.ptr = &q->u.nvme.command;
+		q->f.ptr2 = &q->u.nvme.value;
+	}
+}
+
 /* The way it goes when it was not over at once. */
 static int send_on_its_way(struct rln_request *q, bool later, bool patient)
 {
 	int r;
 
 	atomic_init(&q->cut, false);
-	if (q->opcode == RLN_OP_STATX)
-		q->f.ptr2 = &q->u.statx;  /* it may have been copied since */
+	point_at_own(q);
 	r = hold(q);
 	if (r < 0)
 		return r;
@@ -426,8 +436,10 @@ static int start_for_handle(struct ringline_op *h, const struct rln_request *pro
 	s->q.done = handle_done;
 	s->q.waiter.handle = h;
 	r = send_on_its_way(&s->q, later, false);
-	if (r < 0)
+	if (r < 0) {
+		h->work.ptr = NULL;
 		rln_slab_free(&rln_io_current()->requests, s);
+	}
 	return r;
 }
 
@@ -450,11 +462,14 @@ int rln_request_begin(struct ringline_op **ret, struct rln_request *q, int r, co
 		rln_handle_done(h, result);
 	else
 		r = start_for_handle(h, q, later);
-	if (r < 0)
+	if (r < 0 && !q->moved) {
 		rln_handle_drop(h);
-	else
-		*ret = h;
-	return r;
+		return r;
+	}
+	if (r < 0)
+		rln_handle_done(h, in_all(q, r));   /* the position has moved: what was read is told, if not the rest */
+	*ret = h;
+	return 0;
 }
 
 /* The worker's */

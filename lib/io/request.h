@@ -14,7 +14,7 @@
  * for them. Cancelling is a request to whoever has it: what is queued is taken back, what runs is waited for.
  *
  * The ring may say that it cannot just now (-EAGAIN, or a -ECANCELED that nobody asked for, when the kernel has no thread):
- * then a thread of ours does it.
+ * then a thread of ours does it, if it is something that a thread can do.
  */
 #ifndef RLN_IO_REQUEST_H
 #define RLN_IO_REQUEST_H
@@ -40,11 +40,12 @@ struct rln_request;
 
 /* flags of a request */
 enum {
-	RLN_REQUEST_NO_RING  = 1u << 0,   /* the backend must not have it, whatever it carries */
-	RLN_REQUEST_INLINE   = 1u << 1,   /* may be tried by a call that does not wait */
-	RLN_REQUEST_STREAM   = 1u << 2,   /* has its side of a stream to itself: f.op is RECV or SEND */
-	RLN_REQUEST_SHIELDED = 1u << 3,   /* a task waits for it whatever becomes of its scope */
-	RLN_REQUEST_REMOTE   = 1u << 4,   /* a server is asked, though no file is held */
+	RLN_REQUEST_NO_RING   = 1u << 0,  /* the backend must not have it, whatever it carries */
+	RLN_REQUEST_INLINE    = 1u << 1,  /* may be tried by a call that does not wait */
+	RLN_REQUEST_STREAM    = 1u << 2,  /* has its side of a stream to itself: f.op is RECV or SEND */
+	RLN_REQUEST_SHIELDED  = 1u << 3,  /* a task waits for it whatever becomes of its scope */
+	RLN_REQUEST_REMOTE    = 1u << 4,  /* a server is asked, though no file is held */
+	RLN_REQUEST_RING_ONLY = 1u << 5,  /* by the backend, which carries it, or not at all */
 };
 
 enum rln_request_route {
@@ -83,6 +84,10 @@ struct rln_request {
 		struct flock lock;
 		struct msghdr msg;
 		uint64_t to_offset;
+		struct {
+			struct rln_nvme_command command;
+			uint64_t value;
+		} nvme;
 		struct {
 			const char *const *paths;
 			size_t n;

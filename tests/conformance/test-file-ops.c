@@ -242,12 +242,6 @@ static struct ringline_task *start(struct caller *c, const struct entry *e, stru
 	return t;
 }
 
-static void turns(int n)
-{
-	while (n--)
-		CONF_OK(ringline_yield());
-}
-
 /* --- who does it -------------------------------------------------------------------------------------------------- */
 
 struct counts {
@@ -759,7 +753,7 @@ static void cut_while_stalled(const struct entry *e, struct bench *b)
 	t = start(&c, e, b);
 	place_stalled(e->fault);
 	CONF_OK(ringline_task_cancel(t));
-	turns(5);
+	file_turns(5);
 	g_assert_false(c.returned);
 	place_fault("release %s", e->fault);
 	CONF_OK(ringline_task_join(t, NULL));
@@ -773,7 +767,7 @@ static void cut_while_stalled(const struct entry *e, struct bench *b)
 	CONF_OK(e->begin(b, &op));
 	place_stalled(e->fault);
 	CONF_OK(ringline_op_cancel(op));
-	turns(5);
+	file_turns(5);
 	g_assert_cmpint(ringline_op_result(op), ==, -EINPROGRESS);
 	place_fault("release %s", e->fault);
 	file_scope_end(scope, 0);
@@ -821,14 +815,14 @@ static void close_while_stalled(const struct entry *e, struct bench *b)
 	place_stalled(e->fault);
 	flushes = place_count("flush");
 	CONF_OK(ringline_task_start(&closing, closer_main, &closer, NULL));
-	turns(5);
+	file_turns(5);
 	g_assert_false(c.returned || closer.returned);
 	refused(e, b, -EBADF);
 	g_assert_cmpint(ringline_file_close(b->file), ==, -EBADF);
 	CONF_OK(ringline_task_cancel(closing));
 	CONF_OK(ringline_task_join(closing, NULL));
 	g_assert_cmpint(closer.result, ==, -ECANCELED);
-	turns(5);
+	file_turns(5);
 	g_assert_false(c.returned);
 	g_assert_cmpuint(place_count("flush"), ==, flushes);
 	place_fault("release %s", e->fault);
@@ -862,7 +856,7 @@ static void all_in_a_scope(const char *dir, int wait)
 	CONF_OK(ringline_scope_open(&scope, NULL));
 	for (i = 0; i < G_N_ELEMENTS(entries); i++)
 		CONF_OK(entries[i].begin(b, &op));
-	turns(wait);
+	file_turns(wait);
 	file_scope_end(scope, 0);
 	bench_free(b);
 }
@@ -899,7 +893,7 @@ static int file_closed_main(void *dir)
 
 		for (k = 0; k < G_N_ELEMENTS(entries); k++)
 			CONF_OK(entries[k].begin(b, &op[k]));
-		turns(i % 4);
+		file_turns(i % 4);
 		CONF_OK(ringline_file_close(b->file));
 		CONF_OK(ringline_op_await_all(op, G_N_ELEMENTS(entries), result));
 		for (k = 0; k < G_N_ELEMENTS(entries); k++)

@@ -69,6 +69,22 @@ uint64_t file_length(const char *dir, const char *name)
 	return (uint64_t)st.st_size;
 }
 
+unsigned int file_fds(void)
+{
+	GDir *dir = g_dir_open("/proc/self/fd", 0, NULL);
+	unsigned int n = 0;
+
+	while (g_dir_read_name(dir))
+		n++;
+	g_dir_close(dir);
+	return n;
+}
+
+bool file_is_open(int fd)
+{
+	return fcntl(fd, F_GETFD) >= 0;
+}
+
 void file_drop_cache(const char *dir, const char *name)
 {
 	int fd = file_fd(dir, name, O_RDONLY);
@@ -95,6 +111,12 @@ struct ringline_file *file_open(const char *dir, const char *name, int flags)
 
 	CONF_OK(file_try_open(&file, dir, name, flags));
 	return file;
+}
+
+void file_turns(int n)
+{
+	while (n--)
+		CONF_OK(ringline_yield());
 }
 
 void file_run_with_threads(const char *dir, uint32_t io_threads, int (*fn)(void *dir))

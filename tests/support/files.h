@@ -27,6 +27,10 @@ void file_check(const char *dir, const char *name, size_t n, uint32_t seed);
 
 uint64_t file_length(const char *dir, const char *name);
 
+/* Descriptors of this process; whether that one is open. */
+unsigned int file_fds(void);
+bool file_is_open(int fd);
+
 /* Takes it out of the cache, where the file system has one. */
 void file_drop_cache(const char *dir, const char *name);
 
@@ -34,6 +38,9 @@ void file_drop_cache(const char *dir, const char *name);
 
 int file_try_open(struct ringline_file **file, const char *dir, const char *name, int flags);
 struct ringline_file *file_open(const char *dir, const char *name, int flags);
+
+/* Lets the others go first so many times. */
+void file_turns(int n);
 
 /* Runs fn(dir) as the task of a case of a place. */
 void file_run(const char *dir, int (*fn)(void *dir));
