@@ -74,7 +74,7 @@ static inline int rln_file_check(const struct ringline_file *file, const char *c
 {
 	const struct rln_exec *x = rln_exec_current;
 
-	if (rln_likely(file && x && x->alive && file->io == x->io && rln_slot_live(&file->slot) && !file->closing))
+	if (rln_likely(file && x && x->alive && rln_slot_live(&file->slot) && file->io == x->io && !file->closing))
 		return 0;
 	return rln_file_refuse(file, call);
 }

@@ -777,6 +777,32 @@ static void test_replacing_fails(const char *path)
 	at_run(path, replacing_fails);
 }
 
+/* Counts are the server's, unless all of it is asked for. */
+static void short_counts(struct ringline_file *dir)
+{
+	struct ringline_file *file;
+	char data[SIZE];
+
+	at_put(at_fd(dir), "file", 1, SIZE);
+	CONF_OK(ringline_file_open(&file, dir, "file", O_RDWR, 0, NULL));
+	place_fault("short read 7");
+	place_fault("short write 5");
+	g_assert_cmpint(ringline_file_read(file, data, SIZE, 100), ==, 7);
+	conf_check(data, 7, 1, 100);
+	g_assert_cmpint(ringline_file_write(file, data, SIZE, 100), ==, 5);
+	g_assert_cmpint(ringline_file_read_all(file, data, SIZE, 0), ==, SIZE);
+	conf_check(data, SIZE, 1, 0);
+	g_assert_cmpint(ringline_file_write_all(file, data, SIZE, SIZE), ==, SIZE);
+	place_fault("clear");
+	g_assert_cmpint(at_stat(at_fd(dir), "file").st_size, ==, 2 * SIZE);
+	CONF_OK(ringline_file_close(file));
+}
+
+static void test_short_counts(const char *path)
+{
+	at_run(path, short_counts);
+}
+
 /* The last step is the sync of the directory: the new contents are there, and it is told that they may go again. */
 static void last_step_fails(struct ringline_file *dir)
 {
@@ -867,6 +893,7 @@ static void add_failing(void)
 	place_add(TOPIC, "fuse", "each-step-of-reading-fails", test_reading_fails);
 	place_add(TOPIC, "fuse", "each-step-of-replacing-fails", test_replacing_fails);
 	place_add(TOPIC, "fuse", "last-step-of-replacing-fails", test_last_step_fails);
+	place_add(TOPIC, "fuse", "short-counts-are-told", test_short_counts);
 	place_add(TOPIC, "fuse", "cut-between-two-pieces", test_cut_between);
 }
 

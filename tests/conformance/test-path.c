@@ -575,6 +575,24 @@ static void test_renames(const char *path)
 	at_run(path, renames);
 }
 
+/* What overlay file systems leave where something was: a device that is none. */
+static void whiteouts(struct ringline_file *dir)
+{
+	int fd = at_fd(dir);
+
+	at_put(fd, "a", 1, SIZE);
+	CONF_OK(ringline_path_rename(dir, "a", dir, "b", RENAME_WHITEOUT));
+	g_assert_true(at_holds(fd, "b", 1, SIZE));
+	g_assert_true(S_ISCHR(at_stat(fd, "a").st_mode));
+	g_assert_cmpuint(at_stat(fd, "a").st_rdev, ==, 0);
+	AT_ERROR(ringline_path_rename(dir, "b", dir, "a", RENAME_WHITEOUT | RENAME_EXCHANGE), EINVAL);
+}
+
+static void test_whiteouts(const char *path)
+{
+	at_run(path, whiteouts);
+}
+
 static void removes(struct ringline_file *dir)
 {
 	int fd = at_fd(dir);
@@ -1163,6 +1181,8 @@ static void add_names(void)
 	place_add_each(TOPIC, "a-file-is-no-directory", test_no_directory);
 	place_add_each(TOPIC, "a-directory-stays-the-same", test_renamed_directory);
 	place_add_each(TOPIC, "renames", test_renames);
+	place_add(TOPIC, "tmpfs", "whiteouts", test_whiteouts);
+	place_add(TOPIC, "ext4", "whiteouts", test_whiteouts);
 	place_add_each(TOPIC, "removes", test_removes);
 	place_add_each(TOPIC, "makes", test_makes);
 	place_add_each(TOPIC, "links", test_links);
