@@ -5,6 +5,7 @@
 noinst_PROGRAMS += \
 	examples/chat \
 	examples/checksum \
+	examples/cptree \
 	examples/dns \
 	examples/echo \
 	examples/echo-stackless \
@@ -24,6 +25,16 @@ examples_common = \
 
 examples_checksum_CPPFLAGS = $(PUBLIC_CPPFLAGS)
 examples_checksum_LDADD = lib/libringline.la
+
+examples_cptree_SOURCES = \
+	examples/cptree-attributes.c \
+	examples/cptree-copy.c \
+	examples/cptree-walk.c \
+	examples/cptree.c \
+	examples/cptree.h \
+	$(NULL)
+examples_cptree_CPPFLAGS = $(PUBLIC_CPPFLAGS)
+examples_cptree_LDADD = lib/libringline.la
 
 examples_fanout_CPPFLAGS = $(PUBLIC_CPPFLAGS)
 examples_fanout_LDADD = lib/libringline.la

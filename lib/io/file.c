@@ -43,21 +43,25 @@ static bool is_remote(uint32_t magic)
 	}
 }
 
-/* Would a read of it wait for somebody? Character devices differ: epoll takes those that can be waited for. */
-static bool is_stream(int fd, uint32_t type)
+/*
+ * Would a read of it wait for somebody? Character devices differ: epoll takes those that can be waited for. 1, 0, or -errno:
+ * one that was taken for the other would hold a thread.
+ */
+static int is_stream(int fd, uint32_t type)
 {
 	struct epoll_event none = { 0 };
-	bool stream;
+	int stream;
 	int epfd;
 
 	if (type == S_IFIFO || type == S_IFSOCK)
-		return true;
+		return 1;
 	if (type != S_IFCHR)
-		return false;
+		return 0;
 	epfd = epoll_create1(EPOLL_CLOEXEC);
-	stream = epfd >= 0 && epoll_ctl(epfd, EPOLL_CTL_ADD, fd, &none) == 0;
-	if (epfd >= 0)
-		close(epfd);
+	if (epfd < 0)
+		return -errno;
+	stream = epoll_ctl(epfd, EPOLL_CTL_ADD, fd, &none) == 0;
+	close(epfd);
 	return stream;
 }
 
@@ -95,9 +99,11 @@ int rln_file_find_out(struct rln_file_facts *facts, int fd)
 	struct statfs fs;
 	int r = rln_file_find_out_local(facts, fd);
 
+	if (r == 0 && !(facts->flags & O_PATH))
+		r = is_stream(fd, facts->type);
 	if (r < 0)
 		return r;
-	facts->stream = !(facts->flags & O_PATH) && is_stream(fd, facts->type);
+	facts->stream = r;
 	facts->nvme = facts->type == S_IFCHR && rln_nvme_is_device(facts->special);
 	facts->remote = !facts->stream && (fstatfs(fd, &fs) < 0 || is_remote((uint32_t)fs.f_type));
 	return 0;

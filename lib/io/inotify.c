@@ -182,16 +182,18 @@ static int took(struct ringline_inotify *n, ssize_t len)
 	return len > 0 ? 0 : len < 0 ? (int)len : -EIO;
 }
 
-/* Waits for events, unless some are left. The instance may be closed meanwhile, and goes with its last reader. */
+/*
+ * Waits for events, unless some are left, and unless the scope was cut. The instance may be closed meanwhile, and goes with its
+ * last reader.
+ */
 static int read_event(struct ringline_inotify *n, struct ringline_inotify_event *event)
 {
-	int r = 0;
+	int r = rln_task_current()->scope->reason;
 
-	if (n->at == n->len) {
-		n->busy = true;
+	n->busy = true;
+	if (r == 0 && n->at == n->len)
 		r = took(n, ringline_file_read(n->file, n->events, EVENTS_SIZE, RINGLINE_FILE_POSITION));
-		n->busy = false;
-	}
+	n->busy = false;
 	if (n->closing) {
 		release(n);
 		return -EBADF;

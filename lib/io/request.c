@@ -436,8 +436,10 @@ static int start_for_handle(struct ringline_op *h, const struct rln_request *pro
 	s->q.done = handle_done;
 	s->q.waiter.handle = h;
 	r = send_on_its_way(&s->q, later, false);
-	if (r < 0)
+	if (r < 0) {
+		h->work.ptr = NULL;
 		rln_slab_free(&rln_io_current()->requests, s);
+	}
 	return r;
 }
 
@@ -460,11 +462,14 @@ int rln_request_begin(struct ringline_op **ret, struct rln_request *q, int r, co
 		rln_handle_done(h, result);
 	else
 		r = start_for_handle(h, q, later);
-	if (r < 0)
+	if (r < 0 && !q->moved) {
 		rln_handle_drop(h);
-	else
-		*ret = h;
-	return r;
+		return r;
+	}
+	if (r < 0)
+		rln_handle_done(h, in_all(q, r));   /* the position has moved: what was read is told, if not the rest */
+	*ret = h;
+	return 0;
 }
 
 /* The worker's */
