@@ -79,6 +79,7 @@ unit_programs = \
 	tests/unit/fuzz-dns \
 	tests/unit/fuzz-streams \
 	tests/unit/test-heap \
+	tests/unit/test-nvme \
 	tests/unit/test-schedule \
 	tests/unit/test-registry \
 	tests/unit/test-runtime \
@@ -93,6 +94,7 @@ unit_programs = \
 	tests/unit/test-timer \
 	tests/unit/test-token \
 	tests/unit/test-uring \
+	tests/unit/test-uring-nvme \
 	tests/unit/test-wait \
 	tests/unit/test-waker \
 	$(NULL)
@@ -176,6 +178,10 @@ tests_unit_test_runtime_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_runtime_LDADD = $(UNIT_FULL_LIBS)
 tests_unit_test_uring_CPPFLAGS = $(UNIT_CPPFLAGS) $(LIBURING_CFLAGS)
 tests_unit_test_uring_LDADD = $(UNIT_FULL_LIBS)
+tests_unit_test_nvme_CPPFLAGS = $(UNIT_CPPFLAGS) $(LIBURING_CFLAGS)
+tests_unit_test_nvme_LDADD = $(UNIT_FULL_LIBS)
+tests_unit_test_uring_nvme_CPPFLAGS = $(UNIT_CPPFLAGS) $(LIBURING_CFLAGS)
+tests_unit_test_uring_nvme_LDADD = $(UNIT_FULL_LIBS)
 tests_unit_test_epoll_CPPFLAGS = $(UNIT_CPPFLAGS) $(LIBURING_CFLAGS)
 tests_unit_test_epoll_LDADD = $(UNIT_FULL_LIBS)
 
@@ -266,6 +272,7 @@ conformance_programs = \
 	tests/conformance/test-faults \
 	tests/conformance/test-guard \
 	tests/conformance/test-listen \
+	tests/conformance/test-nvme \
 	tests/conformance/test-runtime \
 	tests/conformance/test-fd \
 	$(file_programs) \
@@ -304,6 +311,8 @@ tests_conformance_test_guard_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
 tests_conformance_test_guard_LDADD = $(CONFORMANCE_LIBS)
 tests_conformance_test_listen_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
 tests_conformance_test_listen_LDADD = $(CONFORMANCE_LIBS)
+tests_conformance_test_nvme_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
+tests_conformance_test_nvme_LDADD = $(CONFORMANCE_LIBS)
 tests_conformance_test_runtime_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
 tests_conformance_test_runtime_LDADD = $(CONFORMANCE_LIBS)
 tests_conformance_test_faults_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
@@ -472,6 +481,7 @@ integration_scripts = \
 	tests/integration/examples.sh \
 	tests/integration/gdb.sh \
 	tests/integration/groups.sh \
+	tests/integration/nvme-qemu.sh \
 	tests/integration/peers.sh \
 	tests/integration/plugin.sh \
 	tests/integration/streams.sh \
