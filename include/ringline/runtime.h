@@ -62,8 +62,7 @@ struct ringline_config {
 	uint64_t memory_limit;            /* bytes copied, gathered and queued per worker; 0: 1 GiB */
 	uint64_t zero_copy_min;           /* bytes from which ringline_conn_send_zc() has the kernel not copy; 0: never */
 	uint64_t stack_size;              /* bytes per task; 0: 64 KiB */
-	uint64_t drain_timeout;           /* nanoseconds between shutdown and cutting off; 0: 10 seconds. What a server of files
-	                                     does not answer is waited for all the same */
+	uint64_t drain_timeout;           /* nanoseconds between shutdown and cutting off; 0: 10 seconds */
 	uint64_t close_timeout;           /* nanoseconds a graceful close may take; 0: 30 seconds */
 	uint64_t task_slice;              /* nanoseconds before ringline_checkpoint() yields; 0: 1 millisecond */
 	uint64_t stall_limit;             /* nanoseconds a task may hold its worker before the log names it; 0: no watchdog */
@@ -188,7 +187,8 @@ int ringline_runtime_join(struct ringline_runtime *rt);
 int ringline_runtime_run(struct ringline_runtime *rt) RINGLINE_MUST_CHECK;
 
 /*
- * Asks the runtime to shut down and returns at once. Any thread, and signal handlers. Has no effect if it was called
+ * Asks the runtime to shut down and returns at once. What a server of files (NFS, FUSE) does not answer is waited for, whatever
+ * the drain timeout says. Any thread, and signal handlers. Has no effect if it was called
  * before; before the start it makes the start end at once.
  *
  * Returns 0; -EINVAL (NULL).
