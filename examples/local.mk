@@ -10,7 +10,9 @@ noinst_PROGRAMS += \
 	examples/echo \
 	examples/echo-stackless \
 	examples/fanout \
+	examples/fileserver \
 	examples/linkwatch \
+	examples/nbdserver \
 	examples/pipeline \
 	examples/proxy \
 	examples/syslogd \
@@ -75,6 +77,40 @@ examples_echo_stackless_LDADD = lib/libringline.la
 examples_chat_SOURCES = examples/chat.c $(examples_common)
 examples_chat_CPPFLAGS = $(PUBLIC_CPPFLAGS) -I$(srcdir)/examples
 examples_chat_LDADD = lib/libringline.la
+
+examples_fileserver_SOURCES = \
+	examples/fileserver.c \
+	examples/http-files.c \
+	examples/http-files.h \
+	examples/http-listing.c \
+	examples/http-listing.h \
+	examples/http-log.c \
+	examples/http-log.h \
+	examples/http-request.c \
+	examples/http-request.h \
+	examples/http-response.c \
+	examples/http-response.h \
+	examples/http-shield.h \
+	$(examples_common)
+examples_fileserver_CPPFLAGS = $(PUBLIC_CPPFLAGS) -I$(srcdir)/examples
+examples_fileserver_LDADD = lib/libringline.la
+
+examples_nbdserver_SOURCES = \
+	examples/nbd-export.c \
+	examples/nbd-export.h \
+	examples/nbd-handshake.c \
+	examples/nbd-handshake.h \
+	examples/nbd-job.c \
+	examples/nbd-job.h \
+	examples/nbd-protocol.c \
+	examples/nbd-protocol.h \
+	examples/nbd-reply.c \
+	examples/nbd-session.c \
+	examples/nbd-session.h \
+	examples/nbdserver.c \
+	$(examples_common)
+examples_nbdserver_CPPFLAGS = $(PUBLIC_CPPFLAGS) -I$(srcdir)/examples
+examples_nbdserver_LDADD = lib/libringline.la
 
 examples_proxy_SOURCES = examples/proxy.c $(examples_common)
 examples_proxy_CPPFLAGS = $(PUBLIC_CPPFLAGS) -I$(srcdir)/examples

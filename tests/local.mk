@@ -77,6 +77,8 @@ unit_programs = \
 	tests/unit/fuzz-address \
 	tests/unit/fuzz-control \
 	tests/unit/fuzz-dns \
+	tests/unit/fuzz-http \
+	tests/unit/fuzz-nbd \
 	tests/unit/fuzz-streams \
 	tests/unit/test-heap \
 	tests/unit/test-nvme \
@@ -167,6 +169,14 @@ tests_unit_fuzz_dns_SOURCES = examples/dns-message.c examples/dns-message.h test
 	tests/fuzz/fuzz.h
 tests_unit_fuzz_dns_CPPFLAGS = $(UNIT_CPPFLAGS) -I$(srcdir)/examples
 tests_unit_fuzz_dns_LDADD = $(UNIT_FULL_LIBS)
+tests_unit_fuzz_http_SOURCES = examples/http-request.c examples/http-request.h examples/http-response.c \
+	examples/http-response.h tests/fuzz/fuzz-http.c tests/fuzz/fuzz-main.c tests/fuzz/fuzz.h
+tests_unit_fuzz_http_CPPFLAGS = $(UNIT_CPPFLAGS) -I$(srcdir)/examples
+tests_unit_fuzz_http_LDADD = $(UNIT_FULL_LIBS)
+tests_unit_fuzz_nbd_SOURCES = examples/nbd-handshake.c examples/nbd-handshake.h examples/nbd-protocol.c examples/nbd-protocol.h \
+	tests/fuzz/fuzz-main.c tests/fuzz/fuzz-nbd.c tests/fuzz/fuzz.h
+tests_unit_fuzz_nbd_CPPFLAGS = $(UNIT_CPPFLAGS) -I$(srcdir)/examples
+tests_unit_fuzz_nbd_LDADD = $(UNIT_FULL_LIBS)
 tests_unit_fuzz_streams_SOURCES = tests/fuzz/fuzz-streams.c tests/fuzz/fuzz-main.c tests/fuzz/fuzz.h
 tests_unit_fuzz_streams_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_fuzz_streams_LDADD = $(UNIT_FULL_LIBS)
