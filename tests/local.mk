@@ -271,6 +271,7 @@ file_programs = \
 	tests/conformance/test-file-fifo \
 	tests/conformance/test-file-open \
 	tests/conformance/test-file-ops \
+	tests/conformance/test-path-each \
 	$(NULL)
 
 # A new one takes a line here and its two lines of flags below. The source is the program's name and .c.
@@ -302,7 +303,6 @@ conformance_programs = \
 	tests/conformance/test-connect \
 	tests/conformance/test-forward \
 	tests/conformance/test-path \
-	tests/conformance/test-path-each \
 	tests/conformance/test-path-whole \
 	tests/conformance/test-peek \
 	tests/conformance/test-places \
