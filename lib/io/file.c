@@ -113,6 +113,7 @@ struct ringline_file *rln_file_new(struct rln_io *io, const struct rln_file_fact
 	file->remote = facts->remote;
 	file->stream = facts->stream;
 	file->direct = facts->flags & O_DIRECT;
+	file->readable = (facts->flags & O_ACCMODE) != O_WRONLY;
 	file->writable = (facts->flags & O_ACCMODE) != O_RDONLY;
 	file->cannot_try = facts->type != S_IFREG || file->direct;
 	file->memory_alignment = facts->memory_alignment;

@@ -32,6 +32,7 @@ struct ringline_file {
 	bool remote;
 	bool stream;
 	bool direct;
+	bool readable;                    /* opened for it */
 	bool writable;
 	bool cannot_try;                  /* its file system does not know reads that do not wait */
 	bool reading;                     /* of a stream */
