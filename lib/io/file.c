@@ -179,8 +179,15 @@ static void closer_done(struct rln_request *q)
 
 /*
  * Closing what was written to may have to wait for the file system, and for a server in any case: that is a thread's work
- * where the engine has none of its own.
+ * where the engine has none of its own. Streams are the engine's to close, which knows them.
  */
+static bool by_thread(const struct ringline_file *file)
+{
+	if (file->stream)
+		return false;
+	return file->remote || (file->writable && !rln_backend_carries(rln_exec_current->backend, RLN_OP_WRITE));
+}
+
 static void close_descriptor(struct ringline_file *file)
 {
 	struct closer *c = rln_slab_alloc(&file->io->closers);
@@ -193,7 +200,7 @@ static void close_descriptor(struct ringline_file *file)
 	rln_request_init(&c->q, RLN_OP_CLOSE, NULL);
 	c->q.f.op.fd = file->fd;
 	c->q.done = closer_done;
-	if (file->remote || (file->writable && !rln_backend_carries(rln_exec_current->backend, RLN_OP_WRITE)))
+	if (by_thread(file))
 		c->q.flags |= RLN_REQUEST_NO_RING;
 	(void)!rln_request_start(&c->q, true);    /* a patient one is never refused */
 }
@@ -355,6 +362,8 @@ int ringline_file_release(struct ringline_file *file)
 	if (file->calls)
 		return -EBUSY;
 	fd = file->fd;
+	if (file->stream && rln_exec_current->backend->ops->forget)
+		rln_exec_current->backend->ops->forget(rln_exec_current->backend, fd);
 	gone(file, 0);
 	return fd;
 }
