@@ -43,8 +43,8 @@ static bool is_remote(uint32_t magic)
 }
 
 /*
- * Would a read of it wait for somebody? Character devices differ: epoll takes those that can be waited for. 1, 0, or -errno:
- * one that was taken for the other would hold a thread.
+ * Would a read of it wait for somebody? Character devices differ, and what has no type (eventfds, timers): epoll takes those
+ * that can be waited for. 1, 0, or -errno: one that was taken for the other would hold a thread.
  */
 static int is_stream(int fd, uint32_t type)
 {
@@ -54,7 +54,7 @@ static int is_stream(int fd, uint32_t type)
 
 	if (type == S_IFIFO || type == S_IFSOCK)
 		return 1;
-	if (type != S_IFCHR)
+	if (type != S_IFCHR && type)
 		return 0;
 	epfd = epoll_create1(EPOLL_CLOEXEC);
 	if (epfd < 0)
