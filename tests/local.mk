@@ -253,6 +253,7 @@ file_programs = \
 	tests/conformance/test-file-fifo \
 	tests/conformance/test-file-open \
 	tests/conformance/test-file-ops \
+	tests/conformance/test-file-stream \
 	$(NULL)
 
 # A new one takes a line here and its two lines of flags below. The source is the program's name and .c.
@@ -311,6 +312,8 @@ tests_conformance_test_file_fifo_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
 tests_conformance_test_file_fifo_LDADD = $(CONFORMANCE_LIBS)
 tests_conformance_test_file_open_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
 tests_conformance_test_file_open_LDADD = $(CONFORMANCE_LIBS)
+tests_conformance_test_file_stream_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
+tests_conformance_test_file_stream_LDADD = $(CONFORMANCE_LIBS)
 tests_conformance_test_file_ops_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
 tests_conformance_test_file_ops_LDADD = $(CONFORMANCE_LIBS)
 tests_conformance_test_select_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
