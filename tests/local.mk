@@ -249,6 +249,7 @@ endif
 # Of files, which are also run without what carries them out.
 file_programs = \
 	tests/conformance/test-file-data \
+	tests/conformance/test-file-attr \
 	tests/conformance/test-file-handle \
 	tests/conformance/test-file-fifo \
 	tests/conformance/test-file-open \
@@ -304,6 +305,8 @@ tests_conformance_test_faults_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
 tests_conformance_test_faults_LDADD = $(CONFORMANCE_LIBS)
 tests_conformance_test_fd_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
 tests_conformance_test_fd_LDADD = $(CONFORMANCE_LIBS)
+tests_conformance_test_file_attr_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
+tests_conformance_test_file_attr_LDADD = $(CONFORMANCE_LIBS)
 tests_conformance_test_file_data_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
 tests_conformance_test_file_data_LDADD = $(CONFORMANCE_LIBS)
 tests_conformance_test_file_handle_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
