@@ -118,7 +118,8 @@ struct ringline_file *rln_file_new(struct rln_io *io, const struct rln_file_fact
 	file->cannot_try = facts->type != S_IFREG || file->direct;
 	file->memory_alignment = facts->memory_alignment;
 	file->offset_alignment = facts->offset_alignment;
-	rln_list_init(&file->requests);
+	rln_list_init(&file->requests[0]);
+	rln_list_init(&file->requests[1]);
 	rln_list_init(&file->lock_waits);
 	rln_source_init(&file->closed);
 	rln_list_init(&file->link);
@@ -216,17 +217,23 @@ void rln_file_leave(struct ringline_file *file)
 		close_descriptor(file);
 }
 
-void rln_file_begin_close(struct ringline_file *file)
+static void cancel_requests(struct ringline_file *file, int which)
 {
 	struct rln_list *it;
 	struct rln_list *tmp;
 
+	rln_list_for_each_safe (it, tmp, &file->requests[which])
+		rln_request_cancel(rln_container_of(it - which, struct rln_request, link));
+}
+
+void rln_file_begin_close(struct ringline_file *file)
+{
 	if (file->closing)
 		return;
 	file->closing = true;
 	rln_file_enter(file);
-	rln_list_for_each_safe (it, tmp, &file->requests)
-		rln_request_cancel(rln_list_entry(it, struct rln_request, link));
+	cancel_requests(file, 0);
+	cancel_requests(file, 1);
 	rln_file_cancel_lock_waits(file);
 	rln_file_leave(file);
 }

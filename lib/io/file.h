@@ -39,7 +39,7 @@ struct ringline_file {
 	bool writing;
 	uint32_t memory_alignment;        /* 0: not known */
 	uint32_t offset_alignment;
-	struct rln_list requests;         /* rln_request.link */
+	struct rln_list requests[2];      /* rln_request.link[]: it is their first file, or their second */
 	struct rln_list lock_waits;       /* of threads that wait for locks (file-lock.c) */
 	struct rln_source closed;         /* who waits for the end */
 };

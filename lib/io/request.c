@@ -44,12 +44,17 @@ static void count(const struct rln_request *q, enum rln_engine engine)
 	rln_stat_add(&rln_exec_current->stats.completions[q->opcode][engine], 1);
 }
 
+static bool closing(const struct ringline_file *file)
+{
+	return file && file->closing;
+}
+
 /* What was read before the rest was asked for is not lost. What the close of a file took back was not the caller's wish. */
 static int64_t in_all(const struct rln_request *q, int64_t result)
 {
 	if (q->moved)
 		return (int64_t)q->moved + rln_max(result, (int64_t)0);
-	if (result == -ECANCELED && q->held[0] && q->held[0]->closing)
+	if (result == -ECANCELED && (closing(q->held[0]) || closing(q->held[1])))
 		return -EBADF;
 	return result;
 }
@@ -77,12 +82,13 @@ static int hold(struct rln_request *q)
 			return -EBUSY;
 		*side(q) = true;
 	}
-	rln_list_init(&q->link);
-	if (q->held[0])
-		rln_list_add_tail(&q->held[0]->requests, &q->link);
-	for (i = 0; i < 2; i++)
-		if (q->held[i])
-			rln_file_enter(q->held[i]);
+	for (i = 0; i < 2; i++) {
+		rln_list_init(&q->link[i]);
+		if (!q->held[i])
+			continue;
+		rln_list_add_tail(&q->held[i]->requests[i], &q->link[i]);
+		rln_file_enter(q->held[i]);
+	}
 	if (q->region)
 		rln_region_enter(q->region);
 	return 0;
@@ -92,7 +98,8 @@ static void let_go(struct rln_request *q)
 {
 	int i;
 
-	rln_list_del(&q->link);
+	rln_list_del(&q->link[0]);
+	rln_list_del(&q->link[1]);
 	if (q->flags & RLN_REQUEST_STREAM)
 		*side(q) = false;
 	if (q->region)

@@ -55,7 +55,7 @@ enum rln_request_route {
 
 struct rln_request {
 	struct rln_file_op f;             /* first: as the backend has it */
-	struct rln_list link;             /* ringline_file.requests, or unlinked */
+	struct rln_list link[2];          /* of each held[], in its requests[]; or unlinked */
 	struct rln_list deferred;         /* rln_io.deferred */
 	struct ringline_file *held[2];    /* NULL: none */
 	struct ringline_region *region;   /* the memory lies in it; NULL: in none */
