@@ -250,6 +250,7 @@ endif
 file_programs = \
 	tests/conformance/test-file-data \
 	tests/conformance/test-file-attr \
+	tests/conformance/test-file-copy \
 	tests/conformance/test-file-handle \
 	tests/conformance/test-file-fifo \
 	tests/conformance/test-file-open \
@@ -305,6 +306,8 @@ tests_conformance_test_faults_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
 tests_conformance_test_faults_LDADD = $(CONFORMANCE_LIBS)
 tests_conformance_test_fd_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
 tests_conformance_test_fd_LDADD = $(CONFORMANCE_LIBS)
+tests_conformance_test_file_copy_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
+tests_conformance_test_file_copy_LDADD = $(CONFORMANCE_LIBS)
 tests_conformance_test_file_attr_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
 tests_conformance_test_file_attr_LDADD = $(CONFORMANCE_LIBS)
 tests_conformance_test_file_data_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
