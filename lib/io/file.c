@@ -121,6 +121,7 @@ struct ringline_file *rln_file_new(struct rln_io *io, const struct rln_file_fact
 	rln_list_init(&file->requests[0]);
 	rln_list_init(&file->requests[1]);
 	rln_list_init(&file->lock_waits);
+	rln_list_init(&file->uses);
 	rln_source_init(&file->closed);
 	rln_list_init(&file->link);
 	rln_list_add_tail(&io->files, &file->link);
@@ -217,6 +218,40 @@ void rln_file_leave(struct ringline_file *file)
 		close_descriptor(file);
 }
 
+void rln_file_use_begin(struct rln_file_use *use, struct ringline_file *file, struct ringline_task *t)
+{
+	rln_file_enter(file);
+	use->file = file;
+	rln_list_init(&use->link);
+	rln_list_add_tail(&file->uses, &use->link);
+	rln_scope_init(&use->scope, t->scope, t, RINGLINE_SCOPE_COLLECT);
+	t->scope = &use->scope;
+	if (file->closing)
+		rln_scope_cut(&use->scope, -ECANCELED, false);
+}
+
+/* What the close cut is -EBADF, unless the caller's own scope was cut, too. */
+int64_t rln_file_use_end(struct rln_file_use *use, int64_t result)
+{
+	struct rln_scope *outer = use->scope.parent;
+
+	if (result == -ECANCELED && use->file->closing && !outer->reason)
+		result = -EBADF;
+	use->scope.task->scope = outer;
+	rln_scope_fini(&use->scope);
+	rln_list_del(&use->link);
+	rln_file_leave(use->file);
+	return result;
+}
+
+static void cut_uses(struct ringline_file *file)
+{
+	struct rln_list *it;
+
+	rln_list_for_each (it, &file->uses)
+		rln_scope_cut(&rln_list_entry(it, struct rln_file_use, link)->scope, -ECANCELED, false);
+}
+
 static void cancel_requests(struct ringline_file *file, int which)
 {
 	struct rln_list *it;
@@ -235,6 +270,7 @@ void rln_file_begin_close(struct ringline_file *file)
 	cancel_requests(file, 0);
 	cancel_requests(file, 1);
 	rln_file_cancel_lock_waits(file);
+	cut_uses(file);
 	rln_file_leave(file);
 }
 
