@@ -250,6 +250,7 @@ endif
 file_programs = \
 	tests/conformance/test-file-data \
 	tests/conformance/test-file-attr \
+	tests/conformance/test-file-conn \
 	tests/conformance/test-file-copy \
 	tests/conformance/test-file-handle \
 	tests/conformance/test-file-fifo \
@@ -308,6 +309,8 @@ tests_conformance_test_fd_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
 tests_conformance_test_fd_LDADD = $(CONFORMANCE_LIBS)
 tests_conformance_test_file_copy_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
 tests_conformance_test_file_copy_LDADD = $(CONFORMANCE_LIBS)
+tests_conformance_test_file_conn_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
+tests_conformance_test_file_conn_LDADD = $(CONFORMANCE_LIBS)
 tests_conformance_test_file_attr_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
 tests_conformance_test_file_attr_LDADD = $(CONFORMANCE_LIBS)
 tests_conformance_test_file_data_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
