@@ -253,6 +253,7 @@ file_programs = \
 	tests/conformance/test-file-conn \
 	tests/conformance/test-file-copy \
 	tests/conformance/test-file-handle \
+	tests/conformance/test-file-lock \
 	tests/conformance/test-file-fifo \
 	tests/conformance/test-file-open \
 	tests/conformance/test-file-ops \
@@ -315,6 +316,8 @@ tests_conformance_test_file_attr_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
 tests_conformance_test_file_attr_LDADD = $(CONFORMANCE_LIBS)
 tests_conformance_test_file_data_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
 tests_conformance_test_file_data_LDADD = $(CONFORMANCE_LIBS)
+tests_conformance_test_file_lock_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
+tests_conformance_test_file_lock_LDADD = $(CONFORMANCE_LIBS)
 tests_conformance_test_file_handle_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
 tests_conformance_test_file_handle_LDADD = $(CONFORMANCE_LIBS)
 tests_conformance_test_file_fifo_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
