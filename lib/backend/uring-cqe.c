@@ -346,20 +346,6 @@ static void unknown(struct rln_uring *u, const struct io_uring_cqe *cqe)
 	drop_buffer(u, cqe);
 }
 
-static bool in_kernel(const struct rln_op *op)
-{
-	enum rln_uring_place place = rln_uring_place(op);
-
-	return place == RLN_URING_NOTIFYING || place == RLN_URING_RING || place == RLN_URING_QUIET || place == RLN_URING_POLLING;
-}
-
-struct rln_op *rln_uring_find(uint64_t user_data)
-{
-	struct rln_op *op = (struct rln_op *)(uintptr_t)(user_data & ~(uint64_t)(RLN_UD_INTERNAL - 1));
-
-	return op->state == RLN_OP_INFLIGHT && rln_uring_user_data(op) == user_data && in_kernel(op) ? op : NULL;
-}
-
 void rln_uring_dispatch(struct rln_uring *u, const struct io_uring_cqe *cqe)
 {
 	struct rln_op *op;

@@ -15,6 +15,17 @@
 /* The kernel's limit for one transfer (MAX_RW_COUNT). */
 #define TRANSFER_MAX 0x7ffff000u
 
+/* So many for a device are worth an enter of their own. */
+#define EAGER_MAX 8u
+
+/* Lets the kernel take in what is queued, and waits for nothing. */
+static bool take_in(struct rln_uring *u)
+{
+	u->eager = 0;
+	rln_stat_add(&u->base.stats.syscalls, 1);
+	return rln_uring_enter(&u->ring, u->enter_flags, 0, 0, NULL) >= 0;
+}
+
 struct io_uring_sqe *rln_uring_sqe(struct rln_uring *u)
 {
 	struct io_uring_sqe *sqe = io_uring_get_sqe(&u->ring);
@@ -22,10 +33,7 @@ struct io_uring_sqe *rln_uring_sqe(struct rln_uring *u)
 	if (sqe)
 		return sqe;
 	rln_stat_add(&u->base.stats.sq_flushes, 1);
-	rln_stat_add(&u->base.stats.syscalls, 1);
-	if (rln_uring_enter(&u->ring, u->enter_flags, 0, 0, NULL) < 0)
-		return NULL;
-	return io_uring_get_sqe(&u->ring);
+	return take_in(u) ? io_uring_get_sqe(&u->ring) : NULL;
 }
 
 static unsigned int transfer(const struct rln_op *op)
@@ -174,6 +182,15 @@ void rln_uring_issue_poll(struct rln_uring *u, struct rln_op *op, uint32_t event
 	rln_uring_set_place(op, RLN_URING_POLLING);
 }
 
+/* A device works on what it was given while the worker goes on with the turn, instead of waiting for its end. */
+static void issue_eagerly(struct rln_uring *u, struct rln_op *op)
+{
+	if (u->eager == EAGER_MAX)
+		(void)take_in(u);         /* what it does not take is queued as before */
+	u->eager++;
+	rln_uring_issue(u, op, RLN_URING_TRY);
+}
+
 void rln_uring_submit(struct rln_backend *b, struct rln_op *op)
 {
 	struct rln_uring *u = rln_uring_of(b);
@@ -183,6 +200,8 @@ void rln_uring_submit(struct rln_backend *b, struct rln_op *op)
 	op->backend_state = RLN_URING_IDLE;
 	if (op->opcode == RLN_OP_NVME)
 		rln_uring_nvme_issue(u, op);
+	else if (op->flags & RLN_OPF_EAGER)
+		issue_eagerly(u, op);
 	else
 		rln_uring_issue(u, op, quiet ? RLN_URING_TRY_QUIETLY : RLN_URING_TRY);
 }

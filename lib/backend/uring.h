@@ -107,6 +107,7 @@ struct rln_uring {
 	uint64_t wake_value;
 	bool wake_armed;
 	uint8_t tag;
+	uint32_t eager;                   /* entries for devices since the last enter (uring-sqe.c) */
 	uint32_t skipped;                 /* waits in a row that did without an enter */
 	struct rln_list backlog;
 	struct rln_list cancels;          /* ops in RING whose cancel found no submission entry */
@@ -181,8 +182,6 @@ void rln_uring_prep_nvme(struct io_uring_sqe *sqe, const struct rln_op *op);
 
 /* uring-cqe.c */
 
-/* The op in the kernel that a completion is for; NULL: it is of an earlier life. */
-struct rln_op *rln_uring_find(uint64_t user_data);
 void rln_uring_dispatch(struct rln_uring *u, const struct io_uring_cqe *cqe);
 
 /* The quiet sends of the last enter that were not heard of have sent all their bytes. */
@@ -227,6 +226,21 @@ static inline uint64_t rln_uring_user_data(const struct rln_op *op)
 static inline void rln_uring_set_place(struct rln_op *op, enum rln_uring_place place)
 {
 	op->backend_state = (uint8_t)((op->backend_state & ~RLN_URING_PLACE) | place);
+}
+
+static inline bool rln_uring_in_kernel(const struct rln_op *op)
+{
+	const unsigned int places = 1u << RLN_URING_RING | 1u << RLN_URING_QUIET | 1u << RLN_URING_POLLING | 1u << RLN_URING_NOTIFYING;
+
+	return places >> rln_uring_place(op) & 1;
+}
+
+/* The op in the kernel that a completion is for; NULL: it is of an earlier life. */
+static inline struct rln_op *rln_uring_find(uint64_t user_data)
+{
+	struct rln_op *op = (struct rln_op *)(uintptr_t)(user_data & ~(uint64_t)(RLN_UD_INTERNAL - 1));
+
+	return op->state == RLN_OP_INFLIGHT && rln_uring_user_data(op) == user_data && rln_uring_in_kernel(op) ? op : NULL;
 }
 
 #endif

@@ -96,6 +96,7 @@ enum {
 	RLN_OPF_INLINE    = 1u << 2,   /* SEND: may be over when submit returns */
 	RLN_OPF_ZERO_COPY = 1u << 3,   /* SEND: from where the bytes lie, if the engine can. A first completion with the result
 	                                  may then have RLN_C_MORE: the terminal one says that the bytes are not needed any more */
+	RLN_OPF_EAGER     = 1u << 4,   /* READ, WRITE: a device can begin with it while the turn goes on */
 };
 
 /* flags of a completion */

@@ -111,6 +111,8 @@ static int prepare(struct rln_request *q, struct ringline_file *file, unsigned i
 	q->f.op.arg = file->stream ? RINGLINE_FILE_POSITION : offset;
 	if (!file->cannot_try && (opcode == RLN_OP_READ || (opcode == RLN_OP_READV && offset != RINGLINE_FILE_POSITION)))
 		q->flags |= RLN_REQUEST_INLINE;
+	if (file->direct)
+		q->f.op.flags |= RLN_OPF_EAGER;
 	return file->stream && !moves_nothing(opcode, memory, len) ? prepare_stream(q, file) : 0;
 }
 

@@ -94,8 +94,11 @@ struct rln_io {
 	int mounts_fd;                    /* tells of changes of mounts; -1: not needed yet (locality.c) */
 	uint32_t nlocal;                  /* devices that were learned */
 	uint64_t local[RLN_LOCAL_DEVICES];   /* the last of them */
-	uint64_t inline_turn;             /* which turn's calls `inlined` counts */
+	uint64_t counted_turn;            /* which turn's calls these count */
 	uint32_t inlined;
+	uint32_t readers;                 /* tasks that read, or reads that were begun (request.c) */
+	uint32_t readers_before;          /* in the turn before */
+	const struct ringline_task *reader;   /* the last; only to be compared */
 	struct rln_slab closers;          /* closes under way (file.c) */
 	uint32_t nlock_waits;             /* threads that wait for locks of files */
 	struct rln_slab regions;          /* struct ringline_region */

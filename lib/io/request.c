@@ -14,6 +14,9 @@
 /* Calls that do not wait still take time: a turn has so many of them, then the others come first. */
 #define INLINE_PER_TURN 64u
 
+/* From so many reads in a turn on they cost less by the ring. */
+#define COMPANY 4u
+
 void rln_request_init(struct rln_request *q, unsigned int opcode, struct ringline_file *file)
 {
 	rln_op_init(&q->f.op, NULL);
@@ -147,7 +150,7 @@ static int run_job(void *arg)
 
 static void job_done(struct rln_job *job)
 {
-	struct rln_request *q = rln_container_of(job, struct rln_request, job);
+	struct rln_request *q = rln_container_of(job, struct rln_request, way.job);
 
 	count(q, RLN_ENGINE_POOL);
 	complete(q, q->result);
@@ -161,8 +164,8 @@ static bool remote(const struct rln_request *q)
 static int to_pool(struct rln_request *q, bool patient)
 {
 	q->route = RLN_ROUTE_POOL;
-	rln_job_init(&q->job, run_job, q, remote(q) ? RLN_JOB_WAIT : RLN_JOB_IO, RLN_JOB_NORMAL, job_done);
-	return rln_job_submit(&q->job, patient);
+	rln_job_init(&q->way.job, run_job, q, remote(q) ? RLN_JOB_WAIT : RLN_JOB_IO, RLN_JOB_NORMAL, job_done);
+	return rln_job_submit(&q->way.job, patient);
 }
 
 /* By the backend */
@@ -193,14 +196,22 @@ static bool may_ring(const struct rln_request *q)
 
 /* On the worker itself */
 
-static bool had_enough(struct rln_io *io)
+static void note_turn(struct rln_io *io)
 {
 	uint64_t turn = rln_stat_get(&io->exec->stats.turns);
 
-	if (io->inline_turn != turn) {
-		io->inline_turn = turn;
-		io->inlined = 0;
-	}
+	if (io->counted_turn == turn)
+		return;
+	io->readers_before = io->counted_turn + 1 == turn ? io->readers : 0;
+	io->counted_turn = turn;
+	io->inlined = 0;
+	io->readers = 0;
+	io->reader = NULL;
+}
+
+static bool had_enough(struct rln_io *io)
+{
+	note_turn(io);
 	return io->inlined >= INLINE_PER_TURN;
 }
 
@@ -210,6 +221,26 @@ bool rln_request_may_try(struct rln_io *io)
 		return false;
 	io->inlined++;
 	return true;
+}
+
+/*
+ * A read by itself is over soonest by a call of its own. Of many in a turn the ring makes one call, which takes less time than
+ * theirs: it has no vector to fetch, and enters the kernel once. The turn before tells which it will be.
+ */
+static bool in_company(struct rln_io *io, bool begun)
+{
+	const struct ringline_task *t = io->exec->current;
+
+	note_turn(io);
+	if (begun || io->reader != t)
+		io->readers++;
+	io->reader = t;
+	return io->readers_before >= COMPANY;
+}
+
+static bool reads(const struct rln_request *q)
+{
+	return q->opcode == RLN_OP_READ || q->opcode == RLN_OP_READV;
 }
 
 static bool may_inline(const struct rln_io *io, const struct rln_request *q)
@@ -235,7 +266,7 @@ static void run_deferred(struct rln_deferred *d)
 	uint32_t n;
 
 	for (n = 0; n < INLINE_PER_TURN && (node = rln_list_pop(&io->deferred)); n++) {
-		struct rln_request *q = rln_list_entry(node, struct rln_request, deferred);
+		struct rln_request *q = rln_list_entry(node, struct rln_request, way.deferred);
 		int64_t result = attempt(io, q);
 
 		if (result != RLN_REQUEST_LATER)
@@ -250,8 +281,8 @@ static void run_deferred(struct rln_deferred *d)
 static void defer(struct rln_io *io, struct rln_request *q)
 {
 	q->route = RLN_ROUTE_DEFERRED;
-	rln_list_init(&q->deferred);
-	rln_list_add_tail(&io->deferred, &q->deferred);
+	rln_list_init(&q->way.deferred);
+	rln_list_add_tail(&io->deferred, &q->way.deferred);
 	rln_exec_defer(io->exec, &io->more);
 }
 
@@ -268,25 +299,26 @@ static void point_at_own(struct rln_request *q)
 	}
 }
 
-/* The way it goes when it was not over at once. */
-static int send_on_its_way(struct rln_request *q, bool later, bool patient)
+static enum rln_request_route way_of(const struct rln_request *q)
+{
+	return may_ring(q) ? RLN_ROUTE_RING : RLN_ROUTE_POOL;
+}
+
+static int send_on_its_way(struct rln_request *q, enum rln_request_route route, bool patient)
 {
 	int r;
 
 	atomic_init(&q->cut, false);
 	point_at_own(q);
 	r = hold(q);
-	if (r < 0)
+	if (rln_unlikely(r < 0))
 		return r;
-	if (may_ring(q)) {
+	if (rln_likely(route == RLN_ROUTE_RING))
 		to_ring(q);
-		return 0;
-	}
-	if (later) {
+	else if (route == RLN_ROUTE_DEFERRED)
 		defer(rln_io_current(), q);
-		return 0;
-	}
-	r = to_pool(q, patient);
+	else
+		r = to_pool(q, patient);
 	if (r < 0)
 		let_go(q);
 	return r;
@@ -294,25 +326,24 @@ static int send_on_its_way(struct rln_request *q, bool later, bool patient)
 
 int rln_request_start(struct rln_request *q, bool patient)
 {
-	return send_on_its_way(q, false, patient);
+	return send_on_its_way(q, way_of(q), patient);
 }
 
-/* Tries it at once. True: it is over, with *result*. *later*: the turn has had enough. */
-static bool over_at_once(struct rln_request *q, int64_t *result, bool *later)
+/* Tries it at once if that is best. NONE: it is over, with *result*; else the way it is to go. */
+static enum rln_request_route start(struct rln_request *q, bool begun, int64_t *result)
 {
 	struct rln_io *io = rln_io_current();
+	enum rln_request_route way = way_of(q);
 
-	*later = false;
-	if (!may_inline(io, q))
-		return false;
-	*later = had_enough(io);
-	if (*later)
-		return false;
+	if (!may_inline(io, q) || (way == RLN_ROUTE_RING && reads(q) && in_company(io, begun)))
+		return way;
+	if (had_enough(io))
+		return way == RLN_ROUTE_RING ? way : RLN_ROUTE_DEFERRED;
 	*result = attempt(io, q);
 	if (*result == RLN_REQUEST_LATER)
-		return false;
+		return way;
 	*result = finished(q, *result);
-	return true;
+	return RLN_ROUTE_NONE;
 }
 
 void rln_request_cancel(struct rln_request *q)
@@ -325,11 +356,11 @@ void rln_request_cancel(struct rln_request *q)
 		rln_op_cancel(&q->f.op);
 		break;
 	case RLN_ROUTE_DEFERRED:
-		rln_list_del(&q->deferred);
+		rln_list_del(&q->way.deferred);
 		complete(q, -ECANCELED);
 		break;
 	default:
-		if (rln_job_withdraw(&q->job))
+		if (rln_job_withdraw(&q->way.job))
 			complete(q, -ECANCELED);
 		break;
 	}
@@ -351,7 +382,23 @@ static void describe(const void *object, char *text, size_t size)
 
 static const struct rln_what what_request = { .name = "file", .describe = describe };
 
-static int64_t wait_for(struct rln_request *q, struct ringline_task *t, bool later)
+/* Until it has ended: a cut only asks it to. */
+static int64_t wait_until_done(struct rln_request *q, struct rln_parker *p)
+{
+	int r = 0;
+
+	if (q->flags & RLN_REQUEST_SHIELDED)
+		rln_park_shielded(p);
+	else
+		r = rln_park(p);
+	if (r < 0) {
+		rln_request_cancel(q);
+		rln_park_shielded(p);
+	}
+	return r < 0 && q->result == -ECANCELED ? r : q->result;
+}
+
+static int64_t wait_for(struct rln_request *q, struct ringline_task *t, enum rln_request_route way)
 {
 	struct rln_parker p;
 	struct rln_wait w;
@@ -361,21 +408,17 @@ static int64_t wait_for(struct rln_request *q, struct ringline_task *t, bool lat
 	rln_wait_arm(&w, &p, NULL);
 	q->done = wake_waiter;
 	q->waiter.wait = &w;
-	r = send_on_its_way(q, later, true);
+	r = send_on_its_way(q, way, true);
 	if (r < 0)
 		return r;
-	r = q->flags & RLN_REQUEST_SHIELDED ? 0 : rln_park(&p);
-	if (r < 0)
-		rln_request_cancel(q);
-	rln_park_shielded(&p);
-	return r < 0 && q->result == -ECANCELED ? r : q->result;
+	return wait_until_done(q, &p);
 }
 
 int64_t rln_request_run(struct rln_request *q, int r, const char *call)
 {
 	struct ringline_task *t = NULL;
+	enum rln_request_route way;
 	int64_t result;
-	bool later;
 
 	if (r == 0)
 		r = rln_task_get_parking(&t, call);
@@ -383,9 +426,8 @@ int64_t rln_request_run(struct rln_request *q, int r, const char *call)
 		r = t->scope->reason;
 	if (r < 0)
 		return r;
-	if (over_at_once(q, &result, &later))
-		return result;
-	return wait_for(q, t, later);
+	way = start(q, false, &result);
+	return way == RLN_ROUTE_NONE ? result : wait_for(q, t, way);
 }
 
 /* For a handle */
@@ -423,7 +465,7 @@ static void handle_dispose(struct ringline_op *h)
 
 static const struct rln_handle_kind handle_kind = { .cancel = handle_cancel, .take = handle_free, .dispose = handle_dispose };
 
-static int start_for_handle(struct ringline_op *h, const struct rln_request *proto, bool later)
+static int start_for_handle(struct ringline_op *h, const struct rln_request *proto, enum rln_request_route way)
 {
 	struct slotted *s = rln_slab_alloc(&rln_io_current()->requests);
 	int r;
@@ -435,7 +477,7 @@ static int start_for_handle(struct ringline_op *h, const struct rln_request *pro
 	rln_list_init(&s->q.f.op.link);   /* the copy is linked to where it came from */
 	s->q.done = handle_done;
 	s->q.waiter.handle = h;
-	r = send_on_its_way(&s->q, later, false);
+	r = send_on_its_way(&s->q, way, false);
 	if (r < 0) {
 		h->work.ptr = NULL;
 		rln_slab_free(&rln_io_current()->requests, s);
@@ -445,9 +487,9 @@ static int start_for_handle(struct ringline_op *h, const struct rln_request *pro
 
 int rln_request_begin(struct ringline_op **ret, struct rln_request *q, int r, const char *call)
 {
+	enum rln_request_route way;
 	struct ringline_op *h;
 	int64_t result;
-	bool later;
 
 	if (r == 0 && !ret)
 		r = -EINVAL;
@@ -458,10 +500,11 @@ int rln_request_begin(struct ringline_op **ret, struct rln_request *q, int r, co
 	if (r < 0)
 		return r;
 	h->work.ptr = NULL;
-	if (over_at_once(q, &result, &later))
+	way = start(q, true, &result);
+	if (way == RLN_ROUTE_NONE)
 		rln_handle_done(h, result);
 	else
-		r = start_for_handle(h, q, later);
+		r = start_for_handle(h, q, way);
 	if (r < 0 && !q->moved) {
 		rln_handle_drop(h);
 		return r;

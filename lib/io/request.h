@@ -2,7 +2,8 @@
 /*
  * Requests: operations on files, whoever carries them out.
  *
- *            +-- INLINE    by a call that does not wait, on the worker; a bounded number per turn
+ *            +-- INLINE    by a call that does not wait, on the worker; a bounded number per turn, and not reads that come
+ *            |             in numbers, since the ring takes many for less
  *     start -+-- RING      by the backend, if it carries the opcode
  *            +-- DEFERRED  it would be inline, but the turn has had enough of them and the backend does not carry it
  *            +-- POOL      by a thread: of class io, or of class wait where a server of files that may be gone is asked
@@ -55,29 +56,32 @@ enum rln_request_route {
 	RLN_ROUTE_POOL,
 };
 
+/* What every way needs comes first, and in few cache lines. */
 struct rln_request {
 	struct rln_file_op f;             /* first: as the backend has it */
 	struct rln_list link[2];          /* ringline_file.requests[i] of held[i], or unlinked */
-	struct rln_list deferred;         /* rln_io.deferred */
 	struct ringline_file *held[2];    /* NULL: none */
 	struct ringline_region *region;   /* the memory lies in it; NULL: in none */
-	int64_t (*call)(struct rln_request *q);       /* on a thread: the result, or -errno */
-	int64_t (*finish)(struct rln_request *q, int64_t result);   /* on the worker, before it is told; NULL: as it is */
-	void (*dispose)(struct rln_request *q);       /* nobody takes the result of an op handle; NULL: it holds nothing */
-	void (*done)(struct rln_request *q);
 	union {
 		struct rln_wait *wait;
 		struct ringline_op *handle;
 	} waiter;
-	struct rln_job job;
+	void (*done)(struct rln_request *q);
+	int64_t (*call)(struct rln_request *q);       /* on a thread: the result, or -errno */
+	int64_t (*finish)(struct rln_request *q, int64_t result);   /* on the worker, before it is told; NULL: as it is */
+	void (*dispose)(struct rln_request *q);       /* nobody takes the result of an op handle; NULL: it holds nothing */
 	int64_t result;
 	uint64_t moved;                   /* bytes read before the rest was asked for */
+	void *out;                        /* of the caller, for finish() */
 	uint8_t route;                    /* enum rln_request_route */
 	uint8_t flags;                    /* RLN_REQUEST_* */
 	uint8_t opcode;                   /* as it is counted; f.op.opcode is how it is carried out */
-	uint16_t given;                   /* bytes of u that are arguments */
 	atomic_bool cut;                  /* cancelled: calls of several steps look at it in between */
-	void *out;                        /* of the caller, for finish() */
+	uint16_t given;                   /* bytes of u that are arguments */
+	union {
+		struct rln_list deferred; /* rln_io.deferred */
+		struct rln_job job;
+	} way;
 	union {
 		struct statx statx;
 		struct timespec times[2];
