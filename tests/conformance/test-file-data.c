@@ -717,6 +717,80 @@ static void test_cut_in_queue(const char *dir)
 	file_run_with_threads(dir, 1, cut_in_queue_main);
 }
 
+/* Reads that come in numbers are the ring's, one by itself is not. */
+static int read_some_main(void *arg)
+{
+	char data[100];
+	int i;
+
+	for (i = 0; i < 20; i++)
+		g_assert_cmpint(ringline_file_read(arg, data, sizeof(data), (uint64_t)i), ==, sizeof(data));
+	return 0;
+}
+
+static int company_main(void *dir)
+{
+	struct ringline_file *file = file_open(dir, "file", O_RDONLY);
+	struct ringline_task *t[8];
+	uint64_t ring;
+	int i;
+
+	for (i = 0; i < 8; i++)
+		CONF_OK(ringline_task_start(&t[i], read_some_main, file, NULL));
+	for (i = 0; i < 8; i++)
+		CONF_OK(ringline_task_join(t[i], NULL));
+	ring = file_count("read", "io_uring");
+	if (file_ring())
+		g_assert_cmpuint(ring, >=, 80);          /* of 160: the first turn does not know yet */
+	else
+		g_assert_cmpuint(ring, ==, 0);
+	file_turns(3);
+	CONF_OK(read_some_main(file));
+	if (file_inline())
+		g_assert_cmpuint(file_count("read", "io_uring"), ==, ring);
+	return ringline_file_close(file);
+}
+
+static void test_company(const char *dir)
+{
+	file_put(dir, "file", 200, 1);
+	file_run(dir, company_main);
+}
+
+/* What a disk has to do it begins with before the turn is over. */
+static int eager_main(void *dir)
+{
+	struct ringline_worker_stats before = { .size = sizeof(before) };
+	struct ringline_worker_stats after = { .size = sizeof(after) };
+	struct ringline_file *file = file_open(dir, "file", O_RDONLY | O_DIRECT);
+	struct ringline_op *op[32];
+	struct ringline_buf *buf;
+	char *data;
+	int i;
+
+	CONF_OK(ringline_buf_alloc(&buf, (size_t)32 * PAGE, PAGE));
+	data = ringline_buf_memory(buf);
+	CONF_OK(ringline_worker_stats(NULL, 0, &before));
+	for (i = 0; i < 32; i++)
+		CONF_OK(ringline_file_read_begin(&op[i], file, data + i * PAGE, PAGE, (uint64_t)i * PAGE));
+	CONF_OK(ringline_worker_stats(NULL, 0, &after));
+	if (file_ring())
+		g_assert_cmpuint(after.system_calls, >=, before.system_calls + 3);
+	else
+		g_assert_cmpuint(after.system_calls, ==, before.system_calls);
+	for (i = 0; i < 32; i++)
+		g_assert_cmpint(ringline_op_await(op[i]), ==, PAGE);
+	conf_check(data, (size_t)32 * PAGE, 1, 0);
+	ringline_buf_unref(buf);
+	return ringline_file_close(file);
+}
+
+static void test_eager(const char *dir)
+{
+	file_put(dir, "file", (size_t)32 * PAGE, 1);
+	file_run(dir, eager_main);
+}
+
 /* A file that is closed and another one opened in its place is not read on, however late the reader comes to it. */
 #define CROWD 300
 
@@ -876,6 +950,8 @@ static void add(void)
 	place_add_each("file-data", "append-only", test_always_append);
 	place_add_each("file-data", "256-reads-at-once", test_many);
 	place_add_each("file-data", "256-writes-at-once", test_many_writes);
+	place_add("file-data", "here", "many-reads-are-the-rings", test_company);
+	place_add("file-data", "ext4", "a-disk-begins-at-once", test_eager);
 	place_add_each("file-data", "partly-in-the-cache", test_partly_cached);
 	place_add_each("file-data", "partly-in-the-cache-and-the-queue-is-full", test_full_queue);
 	place_add_each("file-data", "partly-in-the-cache-and-cut", test_cut_in_queue);
