@@ -292,7 +292,7 @@ ROWS = (
     cached_reads("file-read"),
     direct_reads("file-direct"),
     lookups("file-stat"),
-    Row("file-copy", "file-copy", requests=256 << 20, stretch=2, contenders=tuple(COPIES), bars=tuple(
+    Row("file-copy", "file-copy", requests=1 << 30, contenders=tuple(COPIES), bars=tuple(
         Bar(own, "per_second", 0.95, "cp", least=True) for own in OWN)),
     Row("proxy", "proxy", requests=1 << 30, contenders=tuple(PROXIES), bars=tuple(
         bar for own in OWN for bar in (Bar(own, "per_second", 0.95, "splice", least=True),
