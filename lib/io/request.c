@@ -473,7 +473,8 @@ static int start_for_handle(struct ringline_op *h, const struct rln_request *pro
 	if (!s)
 		return -ENOMEM;
 	h->work.ptr = s;
-	memcpy(&s->q, proto, offsetof(struct rln_request, u) + proto->given);
+	memcpy(&s->q, proto, offsetof(struct rln_request, way));
+	memcpy(&s->q.u, &proto->u, proto->given);
 	rln_list_init(&s->q.f.op.link);   /* the copy is linked to where it came from */
 	s->q.done = handle_done;
 	s->q.waiter.handle = h;
