@@ -22,6 +22,7 @@
 #define BACKOFF_MAX  (500 * RLN_NSEC_PER_MSEC)
 #define WAITING_MAX  256
 #define BUDGET       64u
+#define REST_MAX     4096u               /* a flood of connections must not keep a worker from ending */
 
 /* Starting connections */
 
@@ -160,7 +161,9 @@ static void keep_waiting(struct rln_listener *l, int fd)
 static void accepted(struct rln_listener *l, int fd)
 {
 	l->backoff = BACKOFF_MIN;
-	if (l->state == RLN_LISTENER_CLOSING)
+	if (l->state == RLN_LISTENER_CLOSING && l->finishing)
+		rln_listener_serve(l->io, &l->how, fd);
+	else if (l->state == RLN_LISTENER_CLOSING)
 		close(fd);
 	else if (!l->taker && !rln_io_full(l->io) && within_budget(l))
 		rln_listener_serve(l->io, &l->how, fd);
@@ -299,6 +302,7 @@ int rln_listener_open(struct rln_io *io, int fd, const struct rln_listener_how *
 	l->how.crowd = rln_crowd_ref(how->crowd);
 	l->how.budget = how->budget ? how->budget : BUDGET;
 	l->backoff = BACKOFF_MIN;
+	l->finishing = false;
 	l->turn = 0;
 	l->in_turn = 0;
 	l->taker = how->taker;
@@ -329,4 +333,23 @@ void rln_listener_close(struct rln_listener *l)
 		rln_op_cancel(&l->op);
 	else
 		submit_close(l);
+}
+
+void rln_listener_finish(struct rln_listener *l)
+{
+	uint32_t n;
+	int fd;
+
+	if (l->state != RLN_LISTENER_CLOSING && l->state != RLN_LISTENER_PAUSED && !l->taker) {
+		l->finishing = true;
+		while (!rln_io_full(l->io) && rln_ring_pop(&l->waiting, &fd))
+			rln_listener_serve(l->io, &l->how, fd);
+		for (n = 0; n < REST_MAX && !rln_io_full(l->io); n++) {
+			fd = accept4(l->fd, NULL, NULL, SOCK_CLOEXEC);
+			if (fd < 0)
+				break;
+			rln_listener_serve(l->io, &l->how, fd);
+		}
+	}
+	rln_listener_close(l);
 }

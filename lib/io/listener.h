@@ -54,6 +54,7 @@ struct rln_listener {
 	struct rln_io *io;
 	int fd;
 	uint8_t state;                    /* enum rln_listener_state */
+	bool finishing;                   /* CLOSING: what the accept under way brings yet is served */
 	uint64_t backoff;                 /* the next pause, nanoseconds */
 	struct rln_listener_how how;
 	struct ringline_listener *taker;  /* instead of serve: tasks take what is waiting; NULL once that is gone */
@@ -75,6 +76,12 @@ void rln_listener_free(struct rln_listener *l);
 
 /* Stops accepting and closes; the listener frees itself when the backend is through with it. */
 void rln_listener_close(struct rln_listener *l);
+
+/*
+ * The same at the end of the worker, and serves whom the kernel has let in before: to such a client its connection is made,
+ * and a reset would be a request that failed.
+ */
+void rln_listener_finish(struct rln_listener *l);
 
 /* Goes on, if it had paused (or not begun) and there is room. */
 void rln_listener_resume(struct rln_listener *l);

@@ -2,6 +2,7 @@
 /* Listeners: addresses, ports, socket files, and what happens at the limits. */
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <semaphore.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -25,13 +26,18 @@ static int listen_at(struct ringline_runtime *rt, char *bound, const char *addre
 	return ringline_runtime_listen(rt, bound, address, conf_echo, NULL, NULL);
 }
 
-static void expect_echo(int fd)
+static void expect_byte(int fd)
 {
-	char byte = '!';
+	char byte;
 
-	conf_put(fd, &byte, 1);
 	conf_take(fd, &byte, 1);
 	g_assert_cmpint(byte, ==, '!');
+}
+
+static void expect_echo(int fd)
+{
+	conf_put(fd, "!", 1);
+	expect_byte(fd);
 }
 
 /* --- addresses ---------------------------------------------------------------------------------------------------- */
@@ -477,8 +483,74 @@ static void test_descriptors(enum conf_kind kind)
 	conf_fork(out_of_descriptors, &kind);
 }
 
+/* --- the end ------------------------------------------------------------------------------------------------------- */
+
+#define LATE 100u        /* more than are begun in a turn */
+
+struct gate {
+	sem_t held;
+	sem_t open;
+};
+
+static void hold_worker(void *arg)
+{
+	struct gate *g = arg;
+
+	sem_post(&g->held);
+	sem_wait(&g->open);
+}
+
+/* Answers what has come, though all tasks have been cancelled. */
+static void answer_yet(struct ringline_conn *conn, void *arg)
+{
+	struct ringline_scope_options o = RINGLINE_SCOPE_OPTIONS_INIT;
+	struct ringline_scope *scope;
+	char byte;
+
+	(void)arg;
+	o.flags = RINGLINE_SCOPE_SHIELDED;
+	CONF_OK(ringline_scope_open(&scope, &o));
+	if (ringline_conn_recv(conn, &byte, 1) == 1)
+		g_assert_cmpint(ringline_conn_send(conn, &byte, 1), ==, 1);
+	ringline_scope_close(scope);
+}
+
+/* Whom the kernel has let in when the shutdown comes, and nobody has accepted: to them the connection is there. */
+static void test_shutdown_serves_the_backlog(enum conf_kind kind)
+{
+	char address[RINGLINE_ADDRESS_SIZE];
+	char bound[RINGLINE_ADDRESS_SIZE];
+	struct ringline_runtime *rt;
+	struct ringline_config c;
+	struct gate gate;
+	int fd[LATE];
+	unsigned int i;
+
+	conf_config(&c);
+	sem_init(&gate.held, 0, 0);
+	sem_init(&gate.open, 0, 0);
+	rt = conf_serve(&c, 1, conf_address(kind, address), bound, answer_yet, NULL);
+	CONF_OK(ringline_worker_post(rt, 0, hold_worker, &gate));
+	sem_wait(&gate.held);
+	for (i = 0; i < LATE; i++) {
+		fd[i] = conf_connect_raw(bound);
+		conf_put(fd[i], "!", 1);
+	}
+	CONF_OK(ringline_runtime_shutdown(rt));
+	sem_post(&gate.open);
+	for (i = 0; i < LATE; i++) {
+		expect_byte(fd[i]);
+		conf_expect_end(fd[i], 0);
+		close(fd[i]);
+	}
+	CONF_OK(conf_stop(rt));
+	sem_destroy(&gate.held);
+	sem_destroy(&gate.open);
+}
+
 static void add(void)
 {
+	conf_add_kinds("listen", "shutdown-serves-the-backlog", test_shutdown_serves_the_backlog);
 	conf_add_kinds("listen", "bound-address", test_bound);
 	conf_add_kinds("listen", "in-use", test_in_use);
 	conf_add_kinds("listen", "connection-limit-pauses-and-resumes", test_max_connections);
