@@ -61,6 +61,14 @@ DNS = {c.name: c for c in (
                           "--bind-interfaces", "--no-resolv", "--no-hosts", "--user=root"), "none"),
 )}
 
+# Servers of the files in "{directory}/root", on one core each. nginx is set up as well as we know how (bench/nginx.conf).
+FILES = ("-w", "1", "-d", "{directory}/root", "-l", "tcp:127.0.0.1:{port}")
+HTTP = {c.name: c for c in (
+    Contender("ringline", ("examples/fileserver", "-b", "io_uring", *FILES), "io_uring"),
+    Contender("ringline-epoll", ("examples/fileserver", "-b", "epoll", *FILES), "epoll"),
+    Contender("nginx", ("/usr/sbin/nginx", "-c", "{directory}/nginx.conf"), "none"),
+)}
+
 # Programs that send COUNT bytes as datagrams cut and joined by the kernel, and receive them.
 BULKS = {c.name: c for c in (
     Contender("raw", ("bench/udp-bulk",), "raw"),
@@ -249,6 +257,16 @@ def lookups(name, **options):
     return Row(name, "file-stat", contenders=tuple(STATS), bars=tuple(bars), **options)
 
 
+def http(name, connections, size, *bars):
+    """Files of one size, asked for by wrk. It must not be wrk that limits the reference."""
+    return Row(name, "http", connections=connections, size=size, contenders=tuple(HTTP),
+               bars=(*bars, Bar("nginx", "busy", 0.9, least=True, assertion=True)))
+
+
+def against_nginx(metric):
+    return (Bar(own, metric, 1, "nginx", least=metric == "per_second") for own in OWN)
+
+
 FEW_CALLS = (Bar("ringline", "calls", 0.15),)
 
 ROWS = (
@@ -277,6 +295,11 @@ ROWS = (
         contenders=("udp-ringline", "udp-ringline-one", "udp-ringline-epoll", "udp-ringline-epoll-one"), bars=(
             Bar("udp-ringline", "cpu", 1, "udp-ringline-one"), Bar("udp-ringline-epoll", "cpu", 0.9, "udp-ringline-epoll-one"))),
     Row("dns", "dns", contenders=tuple(DNS), bars=tuple(Bar(own, "per_second", 1, "dnsmasq", least=True) for own in OWN)),
+    http("http-1K-c50", 50, 1024, *against_nginx("per_second"), *against_nginx("cpu")),
+    http("http-1K-c500", 500, 1024, *against_nginx("per_second"), *against_nginx("cpu")),
+    http("http-1M", 50, 1 << 20, *against_nginx("cpu")),
+    Row("http-memory", "http-memory", connections=IDLE, size=1024, contenders=tuple(HTTP), bars=tuple(
+        Bar(own, "bytes_per_connection", 5120) for own in OWN)),
     Row("udp-bulk", "bulk", requests=2 << 30, contenders=tuple(BULKS), bars=tuple(
         Bar(own, "per_second", 0.95, "raw-epoll", least=True) for own in OWN)),
     Row("memory-stackless", "memory", connections=18000, contenders=STACKLESS, bars=tuple(
