@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -128,6 +129,8 @@ int ringline_path_stat_begin(struct ringline_op **ret, struct ringline_file *dir
 
 /* Many: a thread looks at one name after the other. */
 
+#define MANY_IN_ROW 32u
+
 static bool many_cut(const struct rln_request *q)
 {
 	return atomic_load_explicit(&q->cut, memory_order_relaxed);
@@ -163,6 +166,8 @@ static int64_t stat_all(struct rln_request *q)
 		q->u.many.results[i] = cut ? -ECANCELED : stat_one(q, i);
 		cut = q->u.many.results[i] == -ECANCELED;
 		failed += q->u.many.results[i] < 0;
+		if (i % MANY_IN_ROW == MANY_IN_ROW - 1)
+			sched_yield();    /* whoever serves connections may need the processor */
 	}
 	return cut ? -ECANCELED : failed;
 }
