@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "io/accept.h"
+#include "io/bind.h"
 #include "io/conn-extra.h"
 #include "io/crowd.h"
 #include "io/handler.h"
@@ -205,8 +206,24 @@ static void listener_closed(struct rln_op *op, const struct rln_completion *done
 	rln_listener_free(rln_container_of(op, struct rln_listener, op));
 }
 
+/* Whom the kernel has let in. */
+static void serve_backlog(struct rln_listener *l)
+{
+	uint32_t n;
+
+	for (n = 0; n < REST_MAX && !rln_io_full(l->io); n++) {
+		int fd = accept4(l->fd, NULL, NULL, SOCK_CLOEXEC);
+
+		if (fd < 0)
+			return;
+		rln_listener_serve(l->io, &l->how, fd);
+	}
+}
+
 static void submit_close(struct rln_listener *l)
 {
+	if (l->finishing && l->how.own)
+		serve_backlog(l);
 	l->op.opcode = RLN_OP_CLOSE;
 	l->op.complete = listener_closed;
 	l->op.fd = l->fd;
@@ -223,6 +240,8 @@ static void accept_complete(struct rln_op *op, const struct rln_completion *done
 		return;
 	if (l->state == RLN_LISTENER_CLOSING)
 		submit_close(l);
+	else if (done->res == -EINVAL && l->state != RLN_LISTENER_PAUSED)
+		l->state = RLN_LISTENER_FULL;      /* deafened by a neighbour that ends, as this worker is about to */
 	else if (done->res < 0 && done->res != -ECANCELED && l->state != RLN_LISTENER_PAUSED)
 		back_off(l, (int)done->res);
 	else if (l->state == RLN_LISTENER_ARMED)
@@ -337,19 +356,14 @@ void rln_listener_close(struct rln_listener *l)
 
 void rln_listener_finish(struct rln_listener *l)
 {
-	uint32_t n;
 	int fd;
 
 	if (l->state != RLN_LISTENER_CLOSING && l->state != RLN_LISTENER_PAUSED && !l->taker) {
 		l->finishing = true;
+		if (l->how.own)
+			rln_bind_deafen(l->fd, l->how.family);
 		while (!rln_io_full(l->io) && rln_ring_pop(&l->waiting, &fd))
 			rln_listener_serve(l->io, &l->how, fd);
-		for (n = 0; n < REST_MAX && !rln_io_full(l->io); n++) {
-			fd = accept4(l->fd, NULL, NULL, SOCK_CLOEXEC);
-			if (fd < 0)
-				break;
-			rln_listener_serve(l->io, &l->how, fd);
-		}
 	}
 	rln_listener_close(l);
 }
