@@ -3,6 +3,7 @@
 import contextlib
 import os
 import re
+import resource
 import shutil
 import socket
 import subprocess
@@ -11,7 +12,7 @@ import time
 
 import ratios
 import rows
-from servers import LOAD_CPU, SERVER_CPU, Missing, Trouble, memory_of, start
+from servers import LOAD_CPU, SERVER_CPU, Missing, Trouble, memory_of, softirq_thread, start
 
 WRK_SECONDS = 1
 START_SECONDS = 1      # one of them says nothing when it is there
@@ -37,10 +38,13 @@ def make_site(stack, size):
     return directory
 
 
-def configure(directory, port):
+def configure(directory, name, port):
+    values = {"port": str(port), "directory": directory, "name": name, "nopush": "off" if name == "nginx-push" else "on"}
     with open(os.path.join(os.path.dirname(__file__), "nginx.conf"), encoding="ascii") as f:
-        text = f.read().replace("{port}", str(port)).replace("{directory}", directory)
-    with open(f"{directory}/nginx.conf", "w", encoding="ascii") as f:
+        text = f.read()
+    for key, value in values.items():
+        text = text.replace("{" + key + "}", value)
+    with open(f"{directory}/{name}.conf", "w", encoding="ascii") as f:
         f.write(text)
 
 
@@ -58,7 +62,7 @@ def start_server(stack, name, directory, build):
     program = os.path.join(build, command[0])
     if not os.access(program, os.X_OK):
         raise Missing(name)
-    configure(directory, port)
+    configure(directory, name, port)
     process = start([program, *(w.format(port=port, directory=directory) for w in command[1:])], SERVER_CPU)
     stack.callback(process.wait)
     stack.callback(process.terminate)
@@ -81,29 +85,44 @@ def start_all(stack, row, options, missing):
 
 # --- load -----------------------------------------------------------------------------------------------------------
 
+def work_ns(pid):
+    """What the server takes of the processor, with what the thread of the network's interrupts does for it on its core."""
+    softirq = softirq_thread(SERVER_CPU)
+    return cpu_ns(pid) + (cpu_ns(softirq) if softirq else 0)
+
+
+def children_ns():
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return int((usage.ru_utime + usage.ru_stime) * 1e9)
+
+
 def ask(row, name, pid, port):
-    before = cpu_ns(pid)
+    before = work_ns(pid)
+    load_before = children_ns()
     done = subprocess.run(["wrk", "-t", "1", "-c", str(row.connections), "-d", str(WRK_SECONDS),
                            f"http://127.0.0.1:{port}/file.bin"], stdout=subprocess.PIPE, text=True, timeout=60, check=False,
                           preexec_fn=lambda: os.sched_setaffinity(0, {LOAD_CPU}))
-    used = cpu_ns(pid) - before
+    used = work_ns(pid) - before
+    load = children_ns() - load_before
     said = re.search(r"(\d+) requests in ([\d.]+)s", done.stdout)
     if not said or int(said[1]) == 0 or re.search("Socket errors|Non-2xx", done.stdout):
         raise Trouble(f"{name} did not answer everything: {done.stdout}")
-    return {"requests": int(said[1]), "seconds": float(said[2]), "cpu_ns": used}
+    return {"requests": int(said[1]), "seconds": float(said[2]), "cpu_ns": used, "both_ns": used + load}
 
 
 def figures(row, slices):
-    """CPU per request and requests per second in each round, which is two slices; and how busy the server was."""
-    cpu, rate = [], []
+    """CPU per request, of the server and of both sides, and requests per second in each round, which is two slices."""
+    cpu, both, rate = [], [], []
     for a, b in zip(slices[::2], slices[1::2]):
         requests = a["requests"] + b["requests"]
         cpu.append((a["cpu_ns"] + b["cpu_ns"]) / 1000 / requests)
+        both.append((a["both_ns"] + b["both_ns"]) / 1000 / requests)
         rate.append(requests / (a["seconds"] + b["seconds"]))
-    return {"cpu_us": ratios.median(cpu), "cpu_ns_per_kib": ratios.median(cpu) * 1000 * 1024 / row.size,
+    return {"cpu_us": ratios.median(cpu), "both_us": ratios.median(both),
+            "cpu_ns_per_kib": ratios.median(cpu) * 1000 * 1024 / row.size,
             "requests_per_second": ratios.median(rate),
             "busy": ratios.median([s["cpu_ns"] / 1e9 / s["seconds"] for s in slices]),
-            "rounds": {"cpu": cpu, "per_second": rate}}
+            "rounds": {"cpu": cpu, "both": both, "per_second": rate}}
 
 
 def measure_load(row, options, missing):

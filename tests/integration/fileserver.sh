@@ -467,28 +467,33 @@ under_slowhttptest() {
 
 # --- load, and the end ------------------------------------------------------------------------------------------------
 
-under_load() {
+under_h2load() {
 	start "$1" -w 2
-	if command -v h2load >/dev/null; then
-		h2load --h1 -n 10000 -c 50 "$url/1024.bin" >"$tmp/load" 2>&1
-		cat "$tmp/load"
-		grep -q 'requests: 10000 total, 10000 started, 10000 done, 10000 succeeded, 0 failed' "$tmp/load"
-	fi
-	if command -v ab >/dev/null; then
-		ab -q -k -n 10000 -c 50 "$url/1024.bin" >"$tmp/load" 2>&1
-		cat "$tmp/load"
-		grep -q 'Complete requests: *10000' "$tmp/load"
-		grep -q 'Failed requests: *0' "$tmp/load"
-		ab -q -n 2000 -c 20 "$url/16385.bin" >"$tmp/load" 2>&1
-		cat "$tmp/load"
-		grep -q 'Complete requests: *2000' "$tmp/load"
-		grep -q 'Failed requests: *0' "$tmp/load"
-	fi
-	if command -v wrk >/dev/null; then
-		wrk -t 1 -c 50 -d 1 "$url/1048576.bin" >"$tmp/load"
-		cat "$tmp/load"
-		fails grep -q 'Socket errors\|Non-2xx' "$tmp/load"
-	fi
+	h2load --h1 -n 10000 -c 50 "$url/1024.bin" >"$tmp/load" 2>&1
+	cat "$tmp/load"
+	grep -q 'requests: 10000 total, 10000 started, 10000 done, 10000 succeeded, 0 failed' "$tmp/load"
+	stop
+}
+
+under_ab() {
+	start "$1" -w 2
+	ab -q -k -n 10000 -c 50 "$url/1024.bin" >"$tmp/load" 2>&1
+	cat "$tmp/load"
+	grep -q 'Complete requests: *10000' "$tmp/load"
+	grep -q 'Failed requests: *0' "$tmp/load"
+	# without keep-alive, and by HTTP/1.0
+	ab -q -n 2000 -c 20 "$url/16385.bin" >"$tmp/load" 2>&1
+	cat "$tmp/load"
+	grep -q 'Complete requests: *2000' "$tmp/load"
+	grep -q 'Failed requests: *0' "$tmp/load"
+	stop
+}
+
+under_wrk() {
+	start "$1" -w 2
+	wrk -t 1 -c 50 -d 1 "$url/1048576.bin" >"$tmp/load"
+	cat "$tmp/load"
+	fails grep -q 'Socket errors\|Non-2xx' "$tmp/load"
 	stop
 }
 
@@ -627,7 +632,9 @@ for engine in $engines; do
 	strict "$engine: bodies of requests are skipped" bodies "$engine"
 	strict "$engine: slow clients are cut off, others are served" slow_clients "$engine"
 	with slowhttptest "$engine: attacked by slowhttptest" under_slowhttptest "$engine"
-	strict "$engine: under load" under_load "$engine"
+	with h2load "$engine: under the load of h2load" under_h2load "$engine"
+	with ab "$engine: under the load of ab" under_ab "$engine"
+	with wrk "$engine: under the load of wrk" under_wrk "$engine"
 	with wrk "$engine: no request fails when the server ends" drain_under_load "$engine"
 	if command -v systemd-socket-activate >/dev/null; then
 		with wrk "$engine: no connection is refused when it is restarted" restart_under_load "$engine"
