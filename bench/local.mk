@@ -156,11 +156,13 @@ endif
 bench_driver = \
 	bench/compare \
 	bench/files.py \
+	bench/nginx.conf \
 	bench/plot.py \
 	bench/ratios.py \
 	bench/rows.py \
 	bench/servers.py \
 	bench/turns.py \
+	bench/web.py \
 	$(NULL)
 
 EXTRA_DIST += $(bench_driver)

@@ -61,6 +61,15 @@ DNS = {c.name: c for c in (
                           "--bind-interfaces", "--no-resolv", "--no-hosts", "--user=root"), "none"),
 )}
 
+# Servers of the files in "{directory}/root", on one core each. nginx is set up as well as we know how (bench/nginx.conf).
+FILES = ("-w", "1", "-d", "{directory}/root", "-l", "tcp:127.0.0.1:{port}")
+HTTP = {c.name: c for c in (
+    Contender("ringline", ("examples/fileserver", "-b", "io_uring", *FILES), "io_uring"),
+    Contender("ringline-epoll", ("examples/fileserver", "-b", "epoll", *FILES), "epoll"),
+    Contender("nginx", ("/usr/sbin/nginx", "-c", "{directory}/nginx.conf"), "none"),
+    Contender("nginx-push", ("/usr/sbin/nginx", "-c", "{directory}/nginx-push.conf"), "none"),
+)}
+
 # Programs that send COUNT bytes as datagrams cut and joined by the kernel, and receive them.
 BULKS = {c.name: c for c in (
     Contender("raw", ("bench/udp-bulk",), "raw"),
@@ -249,6 +258,23 @@ def lookups(name, **options):
     return Row(name, "file-stat", contenders=tuple(STATS), bars=tuple(bars), **options)
 
 
+def http_small(name, connections):
+    """Asked for by wrk. Requests per second say nothing if it is wrk that limits the reference."""
+    return Row(name, "http", connections=connections, size=1024, contenders=(*OWN, "nginx"), bars=(
+        *(Bar(own, "per_second", 1, "nginx", least=True) for own in OWN), *(Bar(own, "cpu", 1, "nginx") for own in OWN),
+        Bar("nginx", "busy", 0.9, least=True, assertion=True)))
+
+
+def http_large(name, connections):
+    """
+    Here wrk is what limits. What a server sends while the client's window is full leaves on the client's core, so both cores
+    together are looked at, too.
+    """
+    return Row(name, "http", connections=connections, size=1 << 20, contenders=(*OWN, "nginx", "nginx-push"), bars=(
+        *(Bar(own, "cpu", 1, "nginx") for own in OWN),
+        *(Bar(own, "both", 1, nginx) for own in OWN for nginx in ("nginx", "nginx-push"))))
+
+
 FEW_CALLS = (Bar("ringline", "calls", 0.15),)
 
 ROWS = (
@@ -277,6 +303,11 @@ ROWS = (
         contenders=("udp-ringline", "udp-ringline-one", "udp-ringline-epoll", "udp-ringline-epoll-one"), bars=(
             Bar("udp-ringline", "cpu", 1, "udp-ringline-one"), Bar("udp-ringline-epoll", "cpu", 0.9, "udp-ringline-epoll-one"))),
     Row("dns", "dns", contenders=tuple(DNS), bars=tuple(Bar(own, "per_second", 1, "dnsmasq", least=True) for own in OWN)),
+    http_small("http-1K-c50", 50),
+    http_small("http-1K-c500", 500),
+    http_large("http-1M", 50),
+    Row("http-memory", "http-memory", connections=IDLE, size=1024, contenders=(*OWN, "nginx"), bars=tuple(
+        Bar(own, "bytes_per_connection", 5120) for own in OWN)),
     Row("udp-bulk", "bulk", requests=2 << 30, contenders=tuple(BULKS), bars=tuple(
         Bar(own, "per_second", 0.95, "raw-epoll", least=True) for own in OWN)),
     Row("memory-stackless", "memory", connections=18000, contenders=STACKLESS, bars=tuple(

@@ -77,6 +77,15 @@ def softirq_thread(cpu):
     return 0
 
 
+def memory_of(pid):
+    """Bytes of memory, exactly: the counters in status are behind by some pages per thread."""
+    with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as f:
+        for line in f:
+            if line.startswith("Rss:"):
+                return int(line.split()[1]) * 1024
+    raise Trouble("no Rss in smaps_rollup")
+
+
 class Server:
     def __init__(self, contender, build, transport="tcp"):
         self.contender = contender
@@ -111,12 +120,7 @@ class Server:
         return found
 
     def memory(self):
-        """Bytes of memory, exactly: the counters in status are behind by some pages per thread."""
-        with open(f"/proc/{self.pid}/smaps_rollup", encoding="ascii") as f:
-            for line in f:
-                if line.startswith("Rss:"):
-                    return int(line.split()[1]) * 1024
-        raise Trouble("no Rss in smaps_rollup")
+        return memory_of(self.pid)
 
     def check_engine(self):
         engine = self.contender.engine

@@ -504,6 +504,7 @@ integration_scripts = \
 	tests/integration/cptree.sh \
 	tests/integration/dns.sh \
 	tests/integration/examples.sh \
+	tests/integration/fileserver.sh \
 	tests/integration/gdb.sh \
 	tests/integration/groups.sh \
 	tests/integration/nvme-qemu.sh \
@@ -527,7 +528,15 @@ endif
 $(integration_runs): $(top_srcdir)/tests/on-engine
 	$(AM_V_GEN)$(MKDIR_P) tests/integration && cp $(top_srcdir)/tests/on-engine $@ && chmod 755 $@
 
-EXTRA_DIST += $(integration_scripts)
+# What varnishtest plays to the file server.
+integration_plays = \
+	tests/integration/fileserver/conditions.vtc \
+	tests/integration/fileserver/deadlines.vtc \
+	tests/integration/fileserver/pieces.vtc \
+	tests/integration/fileserver/ranges.vtc \
+	$(NULL)
+
+EXTRA_DIST += $(integration_scripts) $(integration_plays)
 
 check-integration: all
 	$(MAKE) $(AM_MAKEFLAGS) $(integration_plugins) $(integration_programs) $(conformance_helpers) $(integration_runs)

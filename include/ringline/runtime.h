@@ -10,8 +10,9 @@
  *     ringline_runtime_free(rt);
  *
  * Starting is all or nothing: every worker has its backend and its memory before any listener accepts. Shutting down:
- * listeners are closed, all tasks are cancelled, what still runs (shielded clean-up, data on its way out) has until the
- * drain timeout, then the rest is cut off.
+ * listeners are closed, whom the kernel has let in until then gets its handler (on a socket that was passed it waits for the next
+ * process), all tasks are cancelled, what still runs (shielded clean-up, data on its way out) has until the drain timeout, then
+ * the rest is cut off.
  */
 #ifndef RINGLINE_RUNTIME_H
 #define RINGLINE_RUNTIME_H

@@ -5,6 +5,7 @@
  * TCP_NODELAY is set on the listening socket: accepted ones inherit it.
  */
 #include <errno.h>
+#include <linux/filter.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
@@ -92,6 +93,29 @@ int rln_bind_tcp(const struct rln_addr *a, bool share, const struct ringline_lis
 		return fd;
 	close(fd);
 	return r;
+}
+
+/* To stop a TCP socket from listening resets who waits in it. So it goes on, but the packets that begin connections are lost. */
+static void drop_syns(int fd)
+{
+	static const uint32_t flags_at = 13;
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, flags_at),
+		BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, TH_SYN, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, 0),
+		BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
+	};
+	struct sock_fprog filter = { sizeof(code) / sizeof(code[0]), code };
+
+	setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof(filter));
+}
+
+void rln_bind_deafen(int fd, int family)
+{
+	if (family == AF_UNIX)
+		shutdown(fd, SHUT_RD);
+	else
+		drop_syns(fd);
 }
 
 int rln_bind_probe(const struct rln_addr *a, const struct ringline_listen_options *o)

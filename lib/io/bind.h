@@ -32,6 +32,12 @@ int rln_bind_probe(const struct rln_addr *a, const struct ringline_listen_option
 
 int rln_bind_listen(int fd, int backlog) rln_must_check;
 
+/*
+ * From here on the kernel lets in nobody, and whom it has let in can still be accepted. All that have the socket are deaf then.
+ * A client of TCP finds out when it tries again after a second; one whose handshake has begun gets in yet.
+ */
+void rln_bind_deafen(int fd, int family);
+
 /* Removes the socket file, if it still is the one that was made. */
 void rln_socket_path_remove(struct rln_socket_path *path, const struct rln_addr *a);
 

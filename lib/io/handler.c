@@ -85,7 +85,7 @@ static int start(struct ringline_conn *c)
 	how.fn = c->polled ? poll_main : fiber_main;
 	how.class = RINGLINE_TASK_LATENCY;
 	how.stackless = c->polled;
-	how.independent = c->polled;
+	how.independent = c->polled || c->io->draining;
 	return rln_task_start(c->polled ? &c->handler : NULL, &how);
 }
 
@@ -155,7 +155,7 @@ int rln_handler_start(struct ringline_conn *c, const struct rln_listener_how *ho
 {
 	int r = c->io->exec->root.reason;
 
-	if (r)
+	if (r && !c->io->draining)
 		return r;
 	if (how->poll)
 		c->poll = how->poll;

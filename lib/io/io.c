@@ -127,7 +127,8 @@ void rln_io_start_accepting(struct rln_io *io)
 
 void rln_io_stop_accepting(struct rln_io *io)
 {
-	each_listener(io, rln_listener_close);
+	io->draining = true;
+	each_listener(io, rln_listener_finish);
 }
 
 void rln_io_resume_listeners(struct rln_io *io)
@@ -159,6 +160,7 @@ void rln_io_cut_handlers(struct rln_io *io)
 
 void rln_io_abort_all(struct rln_io *io)
 {
+	io->draining = false;
 	each_conn(io, rln_conn_abort);
 	rln_dgrams_close_all(io);
 }

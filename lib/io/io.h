@@ -107,6 +107,7 @@ struct rln_io {
 	struct rln_list pipes;            /* rln_pipe.link: empty ones, for the next that needs one */
 	uint32_t npipes;
 	int probe_fd;                     /* an epoll descriptor that tells what can be polled; -1: not needed yet */
+	bool draining;                    /* the worker ends: whoever was let in before gets a handler yet */
 	uint32_t nopen;                   /* connections that hold a descriptor */
 	struct rln_timer handlers;        /* calls those there was no memory for */
 	uint32_t nmissed;                 /* how many these are */

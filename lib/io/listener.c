@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "io/accept.h"
+#include "io/bind.h"
 #include "io/conn-extra.h"
 #include "io/crowd.h"
 #include "io/handler.h"
@@ -22,6 +23,7 @@
 #define BACKOFF_MAX  (500 * RLN_NSEC_PER_MSEC)
 #define WAITING_MAX  256
 #define BUDGET       64u
+#define REST_MAX     4096u               /* a flood of connections must not keep a worker from ending */
 
 /* Starting connections */
 
@@ -160,7 +162,9 @@ static void keep_waiting(struct rln_listener *l, int fd)
 static void accepted(struct rln_listener *l, int fd)
 {
 	l->backoff = BACKOFF_MIN;
-	if (l->state == RLN_LISTENER_CLOSING)
+	if (l->state == RLN_LISTENER_CLOSING && l->finishing)
+		rln_listener_serve(l->io, &l->how, fd);
+	else if (l->state == RLN_LISTENER_CLOSING)
 		close(fd);
 	else if (!l->taker && !rln_io_full(l->io) && within_budget(l))
 		rln_listener_serve(l->io, &l->how, fd);
@@ -202,8 +206,24 @@ static void listener_closed(struct rln_op *op, const struct rln_completion *done
 	rln_listener_free(rln_container_of(op, struct rln_listener, op));
 }
 
+/* Whom the kernel has let in. */
+static void serve_backlog(struct rln_listener *l)
+{
+	uint32_t n;
+
+	for (n = 0; n < REST_MAX && !rln_io_full(l->io); n++) {
+		int fd = accept4(l->fd, NULL, NULL, SOCK_CLOEXEC);
+
+		if (fd < 0)
+			return;
+		rln_listener_serve(l->io, &l->how, fd);
+	}
+}
+
 static void submit_close(struct rln_listener *l)
 {
+	if (l->finishing && l->how.own)
+		serve_backlog(l);
 	l->op.opcode = RLN_OP_CLOSE;
 	l->op.complete = listener_closed;
 	l->op.fd = l->fd;
@@ -220,6 +240,8 @@ static void accept_complete(struct rln_op *op, const struct rln_completion *done
 		return;
 	if (l->state == RLN_LISTENER_CLOSING)
 		submit_close(l);
+	else if (done->res == -EINVAL && l->state != RLN_LISTENER_PAUSED)
+		l->state = RLN_LISTENER_FULL;      /* deafened by a neighbour that ends, as this worker is about to */
 	else if (done->res < 0 && done->res != -ECANCELED && l->state != RLN_LISTENER_PAUSED)
 		back_off(l, (int)done->res);
 	else if (l->state == RLN_LISTENER_ARMED)
@@ -299,6 +321,7 @@ int rln_listener_open(struct rln_io *io, int fd, const struct rln_listener_how *
 	l->how.crowd = rln_crowd_ref(how->crowd);
 	l->how.budget = how->budget ? how->budget : BUDGET;
 	l->backoff = BACKOFF_MIN;
+	l->finishing = false;
 	l->turn = 0;
 	l->in_turn = 0;
 	l->taker = how->taker;
@@ -329,4 +352,18 @@ void rln_listener_close(struct rln_listener *l)
 		rln_op_cancel(&l->op);
 	else
 		submit_close(l);
+}
+
+void rln_listener_finish(struct rln_listener *l)
+{
+	int fd;
+
+	if (l->state != RLN_LISTENER_CLOSING && l->state != RLN_LISTENER_PAUSED && !l->taker) {
+		l->finishing = true;
+		if (l->how.own)
+			rln_bind_deafen(l->fd, l->how.family);
+		while (!rln_io_full(l->io) && rln_ring_pop(&l->waiting, &fd))
+			rln_listener_serve(l->io, &l->how, fd);
+	}
+	rln_listener_close(l);
 }

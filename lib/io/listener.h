@@ -47,6 +47,7 @@ struct rln_listener_how {
 	struct rln_crowd *crowd;          /* counts them; NULL: nobody does */
 	uint32_t budget;                  /* per turn; 0: the default */
 	struct rln_listen *origin;        /* what it shares with listeners of other workers; NULL: nothing */
+	bool own;                         /* no other process listens on the socket */
 };
 
 struct rln_listener {
@@ -54,6 +55,7 @@ struct rln_listener {
 	struct rln_io *io;
 	int fd;
 	uint8_t state;                    /* enum rln_listener_state */
+	bool finishing;                   /* CLOSING: who was let in before is served yet */
 	uint64_t backoff;                 /* the next pause, nanoseconds */
 	struct rln_listener_how how;
 	struct ringline_listener *taker;  /* instead of serve: tasks take what is waiting; NULL once that is gone */
@@ -75,6 +77,13 @@ void rln_listener_free(struct rln_listener *l);
 
 /* Stops accepting and closes; the listener frees itself when the backend is through with it. */
 void rln_listener_close(struct rln_listener *l);
+
+/*
+ * The same at the end of the worker, and serves whom the kernel has let in before: to such a client its connection is made,
+ * and a reset would be a request that failed. From here on the kernel lets in nobody, or the close would reset who comes in
+ * between. On a socket that is not its own it only stops: who waits there is the next one's to serve.
+ */
+void rln_listener_finish(struct rln_listener *l);
 
 /* Goes on, if it had paused (or not begun) and there is room. */
 void rln_listener_resume(struct rln_listener *l);

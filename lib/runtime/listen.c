@@ -219,7 +219,8 @@ struct order {
 static struct rln_listener_how how_of(struct rln_listen *l)
 {
 	return (struct rln_listener_how){ .family = rln_addr_family(&l->addr), .serve = l->serve,
-		.poll = l->options.poll, .arg = l->arg, .crowd = l->crowd, .budget = l->options.accept_budget, .origin = l };
+		.poll = l->options.poll, .arg = l->arg, .crowd = l->crowd, .budget = l->options.accept_budget, .origin = l,
+		.own = !l->inherited };
 }
 
 /* The descriptor is the worker's once its listener has it. */

@@ -2,6 +2,7 @@
 /* Listeners: addresses, ports, socket files, and what happens at the limits. */
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <semaphore.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -25,13 +26,18 @@ static int listen_at(struct ringline_runtime *rt, char *bound, const char *addre
 	return ringline_runtime_listen(rt, bound, address, conf_echo, NULL, NULL);
 }
 
-static void expect_echo(int fd)
+static void expect_byte(int fd)
 {
-	char byte = '!';
+	char byte;
 
-	conf_put(fd, &byte, 1);
 	conf_take(fd, &byte, 1);
 	g_assert_cmpint(byte, ==, '!');
+}
+
+static void expect_echo(int fd)
+{
+	conf_put(fd, "!", 1);
+	expect_byte(fd);
 }
 
 /* --- addresses ---------------------------------------------------------------------------------------------------- */
@@ -477,8 +483,183 @@ static void test_descriptors(enum conf_kind kind)
 	conf_fork(out_of_descriptors, &kind);
 }
 
+/* --- the end ------------------------------------------------------------------------------------------------------- */
+
+#define LATE 100u        /* more than are begun in a turn */
+
+struct gate {
+	sem_t held;
+	sem_t open;
+};
+
+static void hold_worker(void *arg)
+{
+	struct gate *g = arg;
+
+	sem_post(&g->held);
+	sem_wait(&g->open);
+}
+
+/* What must be done though all tasks have been cancelled. */
+static struct ringline_scope *shield(void)
+{
+	struct ringline_scope_options o = RINGLINE_SCOPE_OPTIONS_INIT;
+	struct ringline_scope *scope;
+
+	o.flags = RINGLINE_SCOPE_SHIELDED;
+	CONF_OK(ringline_scope_open(&scope, &o));
+	return scope;
+}
+
+static void answer_yet(struct ringline_conn *conn, void *arg)
+{
+	struct ringline_scope *scope = shield();
+	char byte;
+
+	(void)arg;
+	if (ringline_conn_recv(conn, &byte, 1) == 1)
+		g_assert_cmpint(ringline_conn_send(conn, &byte, 1), ==, 1);
+	ringline_scope_close(scope);
+}
+
+/* Clients that nobody has accepted when the shutdown comes: to them the connection is there. */
+static void shut_down_over(struct ringline_runtime *rt, const char *address, int fd[LATE])
+{
+	struct gate gate;
+	unsigned int i;
+
+	sem_init(&gate.held, 0, 0);
+	sem_init(&gate.open, 0, 0);
+	CONF_OK(ringline_worker_post(rt, 0, hold_worker, &gate));
+	sem_wait(&gate.held);
+	for (i = 0; i < LATE; i++) {
+		fd[i] = conf_connect_raw(address);
+		conf_put(fd[i], "!", 1);
+	}
+	CONF_OK(ringline_runtime_shutdown(rt));
+	sem_post(&gate.open);
+	CONF_OK(ringline_runtime_join(rt));
+	sem_destroy(&gate.held);
+	sem_destroy(&gate.open);
+}
+
+static void expect_answers(const int fd[LATE])
+{
+	unsigned int i;
+
+	for (i = 0; i < LATE; i++) {
+		expect_byte(fd[i]);
+		conf_expect_end(fd[i], 0);
+		close(fd[i]);
+	}
+}
+
+static void test_shutdown_serves_the_backlog(enum conf_kind kind)
+{
+	char address[RINGLINE_ADDRESS_SIZE];
+	char bound[RINGLINE_ADDRESS_SIZE];
+	struct ringline_runtime *rt;
+	struct ringline_config c;
+	int fd[LATE];
+
+	conf_config(&c);
+	rt = conf_serve(&c, 1, conf_address(kind, address), bound, answer_yet, NULL);
+	shut_down_over(rt, bound, fd);
+	expect_answers(fd);
+	conf_finish(rt);
+}
+
+/* On a socket that somebody else has, too, they wait for who listens next. */
+static void test_shutdown_leaves_the_backlog(enum conf_kind kind)
+{
+	char bound[RINGLINE_ADDRESS_SIZE];
+	char address[20];
+	int listener = conf_listen_raw(kind, LATE, bound);
+	struct ringline_runtime *rt;
+	struct ringline_config c;
+	unsigned int left = 0;
+	int fd[LATE];
+	int next;
+
+	conf_config(&c);
+	g_snprintf(address, sizeof(address), "fd:%d", fcntl(listener, F_DUPFD_CLOEXEC, 0));
+	rt = conf_serve(&c, 1, address, NULL, answer_yet, NULL);
+	shut_down_over(rt, bound, fd);
+	while ((next = accept4(listener, NULL, NULL, SOCK_CLOEXEC)) >= 0) {      /* not blocking, since it was adopted */
+		char byte;
+
+		conf_take(next, &byte, 1);
+		conf_put(next, &byte, 1);
+		close(next);
+		left++;
+	}
+	g_assert_cmpint(errno, ==, EAGAIN);
+	g_assert_cmpuint(left, >, 0);
+	expect_answers(fd);
+	fd[0] = conf_connect_raw(bound);        /* it listens yet */
+	close(fd[0]);
+	conf_finish(rt);
+	close(listener);
+}
+
+/* While its listener is being closed: either nobody is there, or the connection is one that is served. */
+static void come_late(const char *bound)
+{
+	struct ringline_scope *scope = shield();
+	struct ringline_conn *conn;
+	int r = ringline_connect(&conn, bound, NULL);
+	char byte;
+
+	if (r == 0) {
+		g_assert_cmpint(ringline_conn_send(conn, "!", 1), ==, 1);
+		g_assert_cmpint(ringline_conn_recv(conn, &byte, 1), ==, 1);
+		CONF_OK(ringline_conn_close(conn));
+	} else {
+		g_assert_cmpint(r, ==, -ECONNREFUSED);
+	}
+	ringline_scope_close(scope);
+}
+
+/* One byte is answered, "?" is the client of whom another one learns that the shutdown has come. */
+static void answer_or_come_late(struct ringline_conn *conn, void *arg)
+{
+	const void *data;
+
+	if (ringline_conn_peek(conn, &data) != 1 || *(const char *)data != '?') {
+		answer_yet(conn, NULL);
+		return;
+	}
+	answer_yet(conn, NULL);
+	g_assert_cmpint(ringline_sleep(RINGLINE_NEVER), ==, -ECANCELED);
+	come_late(arg);
+}
+
+static void test_shutdown_resets_nobody(enum conf_kind kind)
+{
+	char address[RINGLINE_ADDRESS_SIZE];
+	char bound[RINGLINE_ADDRESS_SIZE];
+	struct ringline_runtime *rt;
+	struct ringline_config c;
+	char byte;
+	int fd;
+
+	conf_config(&c);
+	rt = conf_serve(&c, 2, conf_address(kind, address), bound, answer_or_come_late, bound);
+	fd = conf_connect_raw(bound);
+	conf_put(fd, "?", 1);
+	conf_take(fd, &byte, 1);
+	CONF_OK(ringline_runtime_shutdown(rt));
+	CONF_OK(ringline_runtime_join(rt));
+	conf_expect_end(fd, 0);
+	close(fd);
+	conf_finish(rt);
+}
+
 static void add(void)
 {
+	conf_add_kinds("listen", "shutdown-serves-the-backlog", test_shutdown_serves_the_backlog);
+	conf_add_kinds("listen", "shutdown-leaves-the-backlog-of-others", test_shutdown_leaves_the_backlog);
+	conf_add_kinds("listen", "shutdown-resets-nobody", test_shutdown_resets_nobody);
 	conf_add_kinds("listen", "bound-address", test_bound);
 	conf_add_kinds("listen", "in-use", test_in_use);
 	conf_add_kinds("listen", "connection-limit-pauses-and-resumes", test_max_connections);
