@@ -25,6 +25,7 @@ struct bench {
 	struct ringline_timestamp time;
 	char data[SIZE];
 	char target[SIZE];
+	char value[256];
 	char names[256];
 };
 
@@ -61,7 +62,7 @@ PAIR(stat, ringline_file_stat, b->file, 0, &b->stat)
 PAIR(chmod, ringline_file_chmod, b->file, 0640)
 PAIR(chown, ringline_file_chown, b->file, RINGLINE_KEEP_ID, RINGLINE_KEEP_ID)
 PAIR(set_times, ringline_file_set_times, b->file, &b->time, &b->time)
-PAIR(get_xattr, ringline_file_get_xattr, b->file, "user.a", b->names, sizeof(b->names))
+PAIR(get_xattr, ringline_file_get_xattr, b->file, "user.a", b->value, sizeof(b->value))
 PAIR(set_xattr, ringline_file_set_xattr, b->file, "user.a", "value", 5, 0)
 PAIR(list_xattr, ringline_file_list_xattr, b->file, b->names, sizeof(b->names))
 PAIR(remove_xattr, ringline_file_remove_xattr, b->file, "user.a")
