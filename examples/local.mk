@@ -10,6 +10,7 @@ noinst_PROGRAMS += \
 	examples/echo-stackless \
 	examples/fanout \
 	examples/linkwatch \
+	examples/nbdserver \
 	examples/pipeline \
 	examples/proxy \
 	examples/syslogd \
@@ -64,6 +65,22 @@ examples_echo_stackless_LDADD = lib/libringline.la
 examples_chat_SOURCES = examples/chat.c $(examples_common)
 examples_chat_CPPFLAGS = $(PUBLIC_CPPFLAGS) -I$(srcdir)/examples
 examples_chat_LDADD = lib/libringline.la
+
+examples_nbdserver_SOURCES = \
+	examples/nbd-export.c \
+	examples/nbd-export.h \
+	examples/nbd-handshake.c \
+	examples/nbd-handshake.h \
+	examples/nbd-job.c \
+	examples/nbd-job.h \
+	examples/nbd-protocol.c \
+	examples/nbd-protocol.h \
+	examples/nbd-session.c \
+	examples/nbd-session.h \
+	examples/nbdserver.c \
+	$(examples_common)
+examples_nbdserver_CPPFLAGS = $(PUBLIC_CPPFLAGS) -I$(srcdir)/examples
+examples_nbdserver_LDADD = lib/libringline.la
 
 examples_proxy_SOURCES = examples/proxy.c $(examples_common)
 examples_proxy_CPPFLAGS = $(PUBLIC_CPPFLAGS) -I$(srcdir)/examples
