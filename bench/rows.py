@@ -61,6 +61,13 @@ DNS = {c.name: c for c in (
                           "--bind-interfaces", "--no-resolv", "--no-hosts", "--user=root"), "none"),
 )}
 
+# Servers of the same file, "{file}", at "{listen}": for nbdkit a flag and a port or a path.
+NBD = {c.name: c for c in (
+    Contender("ringline", ("examples/nbdserver", "-b", "io_uring", "-w", "1", "-l", "{listen}", "-e", "={file}"), "io_uring"),
+    Contender("ringline-epoll", ("examples/nbdserver", "-b", "epoll", "-w", "1", "-l", "{listen}", "-e", "={file}"), "epoll"),
+    Contender("nbdkit", ("/usr/bin/nbdkit", "-f", "{flag}", "{where}", "file", "{file}"), "none"),
+)}
+
 # Programs that send COUNT bytes as datagrams cut and joined by the kernel, and receive them.
 BULKS = {c.name: c for c in (
     Contender("raw", ("bench/udp-bulk",), "raw"),
@@ -124,6 +131,7 @@ class Row:
     bars: tuple = field(default=())
     calls: bool = False        # count system calls
     requests: int = 0          # of a soak, or jobs
+    access: str = ""           # fio's, to a file
 
 
 def against_raw(cpu, per_second=None):
@@ -179,6 +187,11 @@ def datagrams(name, size, of_libuv):
                contenders=("udp-epoll", "udp-uring", *best, "udp-libuv"))
 
 
+def nbd(name, transport, size, depth, access):
+    bars = tuple(bar for own in OWN for bar in (Bar(own, "per_second", 1, "nbdkit", least=True), Bar(own, "cpu", 0.8, "nbdkit")))
+    return Row(name, "nbd", transport=transport, size=size, depth=depth, access=access, contenders=tuple(NBD), bars=bars)
+
+
 def stream(name, count, **limits):
     """*limits* are of CPU per byte, or of bytes per second."""
     bars = tuple(Bar(own, metric, limit, "raw", least=metric == "per_second") for own in OWN for metric, limit in limits.items())
@@ -228,6 +241,10 @@ ROWS = (
     Row("proxy", "proxy", requests=1 << 30, contenders=tuple(PROXIES), bars=tuple(
         bar for own in OWN for bar in (Bar(own, "per_second", 0.95, "splice", least=True),
                                        Bar(own, "per_second", 1.5, "socat", least=True)))),
+    nbd("nbd-4K-d32", "tcp", 4096, 32, "randread"),
+    nbd("nbd-4K-d32-unix", "unix", 4096, 32, "randread"),
+    nbd("nbd-1M-d4", "tcp", 1 << 20, 4, "read"),
+    nbd("nbd-1M-d4-unix", "unix", 1 << 20, 4, "read"),
     Row("micro", "micro", contenders=(), bars=(
         Bar("fiber_switch_ns", "value", 12),
         Bar("spawn_run_finish_ns", "value", 60),

@@ -75,6 +75,7 @@ examples_nbdserver_SOURCES = \
 	examples/nbd-job.h \
 	examples/nbd-protocol.c \
 	examples/nbd-protocol.h \
+	examples/nbd-reply.c \
 	examples/nbd-session.c \
 	examples/nbd-session.h \
 	examples/nbdserver.c \

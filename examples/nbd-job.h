@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Jobs: requests under way, or the pieces of large ones, with the memory for their data and their reply.
+ * Jobs: requests under way, or the pieces of large writes, with the memory for their data and their reply.
  *
  *     [ ... | head | data ... ]        a reply's header is written so that it ends where the data begins:
  *            ^reply                    header and data leave as one piece of memory
@@ -18,7 +18,7 @@
 
 #include "nbd-protocol.h"
 
-/* What is moved at a time: larger requests are cut into pieces. It fits into the processor's cache. */
+/* What is received at a time: larger writes are cut into pieces. */
 #define NBD_PIECE ((uint32_t)256 * 1024)
 
 #define NBD_HEAD 64u
@@ -32,6 +32,7 @@ struct nbd_job {
 	struct ringline_op *op;           /* a read that was begun; NULL: none */
 	int64_t (*run)(struct nbd_job *job);
 	struct nbd_request request;       /* of a piece: offset and length are its own */
+	bool from_file;                   /* its reply is a header; the data are sent behind it from the file */
 	uint32_t pieces;                  /* of a whole: that have not ended */
 	uint32_t error;                   /* of a whole: the first of its pieces' */
 	uint32_t permits;                 /* of the session's, that it holds */
