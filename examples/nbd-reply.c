@@ -11,8 +11,9 @@
  *
  * What is in the cache is read at once, and a client with many such requests under way would get each reply by itself: a
  * packet, and a process woken up, for each, which costs both sides more than the request does. So the sender waits for
- * company, for HOLD at most and until as many are there as came together before. A client that turns out to have no more
- * under way is not kept waiting again; replies that took their time anyway are not held at all.
+ * company, for HOLD at most and until so many are there as a client of its kind has under way, or half of them: the other half
+ * is what it works on meanwhile. A client that turns out to have no more under way is not kept waiting again, and replies that
+ * took their time anyway are not held at all.
  */
 #include <errno.h>
 #include <string.h>
@@ -22,7 +23,7 @@
 
 #define SEND_MAX     64                   /* replies that leave in one call */
 #define TOGETHER_MAX 16u
-#define TRY_MORE     64u                  /* sends after which it is tried whether more would come together */
+#define TRY_MORE     16u                  /* sends after which it is tried whether more would come together */
 #define HOLD         (60 * RINGLINE_NSEC_PER_USEC)
 #define ZEROES       ((size_t)16 * 1024)
 
@@ -113,7 +114,7 @@ static void wait_for_company(struct nbd_session *s)
 
 	if (ringline_event_reset(s->company) == 0 && ringline_select(cases, 2, sizeof(cases[0]), 0) == 0)
 		return;
-	s->together = s->waiting;
+	s->together = s->waiting > 1 ? s->waiting / 2 : 1;
 	s->sends = 0;
 }
 
@@ -121,8 +122,8 @@ static void hold(struct nbd_session *s)
 {
 	if (s->urgent || s->broken)
 		return;
-	if (s->together < s->waiting) {
-		s->together = s->waiting < TOGETHER_MAX ? s->waiting : TOGETHER_MAX;
+	if (s->together < s->waiting / 2) {
+		s->together = s->waiting / 2 < TOGETHER_MAX ? s->waiting / 2 : TOGETHER_MAX;
 		s->sends = 0;
 	} else if (s->together > 1 && s->together < TOGETHER_MAX && ++s->sends == TRY_MORE) {
 		s->together++;
