@@ -341,7 +341,27 @@ static int serve_request(struct nbd_session *s)
 	return r < 0 ? r : 1;
 }
 
-/* The session */
+/* The end */
+
+/* What has come and is not served any more is told so: of a write, if its data have come, too. */
+static int64_t refuse_the_rest(void *arg)
+{
+	struct nbd_session *s = arg;
+	struct nbd_request q;
+	const void *data;
+	ssize_t n;
+	int r = 0;
+
+	while (r == 0 && (n = ringline_conn_peek_nowait(s->conn, &data)) >= (ssize_t)NBD_REQUEST) {
+		if (!nbd_get_request(&q, data) || q.type == NBD_CMD_DISC)
+			break;
+		if (q.type == NBD_CMD_WRITE && (size_t)n - NBD_REQUEST < q.length)
+			break;
+		ringline_conn_consume(s->conn, NBD_REQUEST);
+		r = refuse(s, &q, NBD_ESHUTDOWN);
+	}
+	return 0;
+}
 
 static int64_t take_all_permits(void *arg)
 {
@@ -359,6 +379,8 @@ static int serve_requests(struct nbd_session *s)
 	do
 		r = serve_request(s);
 	while (r > 0);
+	if (r == -ECANCELED && !s->broken)
+		nbd_session_shielded(refuse_the_rest, s);
 	nbd_session_shielded(take_all_permits, s);   /* when all has been answered; closing the scope would cancel reads */
 	ringline_scope_close(s->scope);
 	return r;

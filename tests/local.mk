@@ -77,6 +77,7 @@ unit_programs = \
 	tests/unit/fuzz-address \
 	tests/unit/fuzz-control \
 	tests/unit/fuzz-dns \
+	tests/unit/fuzz-nbd \
 	tests/unit/fuzz-streams \
 	tests/unit/test-heap \
 	tests/unit/test-schedule \
@@ -165,6 +166,10 @@ tests_unit_fuzz_dns_SOURCES = examples/dns-message.c examples/dns-message.h test
 	tests/fuzz/fuzz.h
 tests_unit_fuzz_dns_CPPFLAGS = $(UNIT_CPPFLAGS) -I$(srcdir)/examples
 tests_unit_fuzz_dns_LDADD = $(UNIT_FULL_LIBS)
+tests_unit_fuzz_nbd_SOURCES = examples/nbd-handshake.c examples/nbd-handshake.h examples/nbd-protocol.c examples/nbd-protocol.h \
+	tests/fuzz/fuzz-main.c tests/fuzz/fuzz-nbd.c tests/fuzz/fuzz.h
+tests_unit_fuzz_nbd_CPPFLAGS = $(UNIT_CPPFLAGS) -I$(srcdir)/examples
+tests_unit_fuzz_nbd_LDADD = $(UNIT_FULL_LIBS)
 tests_unit_fuzz_streams_SOURCES = tests/fuzz/fuzz-streams.c tests/fuzz/fuzz-main.c tests/fuzz/fuzz.h
 tests_unit_fuzz_streams_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_fuzz_streams_LDADD = $(UNIT_FULL_LIBS)
@@ -412,6 +417,11 @@ integration_programs += tests/integration/group
 tests_integration_group_CPPFLAGS = $(PUBLIC_CPPFLAGS)
 tests_integration_group_LDADD = lib/libringline.la
 
+# A client of examples/nbdserver that does what no good client does.
+integration_programs += tests/integration/nbd-client
+tests_integration_nbd_client_SOURCES = examples/nbd-protocol.c examples/nbd-protocol.h tests/integration/nbd-client.c
+tests_integration_nbd_client_CPPFLAGS = -D_GNU_SOURCE -I$(srcdir)/examples
+
 # A plugin, and a program that knows nothing of the library.
 integration_programs += tests/integration/plugin-host
 tests_integration_plugin_host_CPPFLAGS = -D_GNU_SOURCE
@@ -426,6 +436,7 @@ integration_scripts = \
 	tests/integration/examples.sh \
 	tests/integration/gdb.sh \
 	tests/integration/groups.sh \
+	tests/integration/nbdserver.sh \
 	tests/integration/peers.sh \
 	tests/integration/plugin.sh \
 	tests/integration/streams.sh \
