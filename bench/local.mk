@@ -22,11 +22,11 @@ bench_echo_tiny_LDADD = lib/libringline.la
 
 # Large streams, and the proxy that the example is measured against.
 noinst_PROGRAMS += bench/stream bench/proxy-splice
-bench_stream_CPPFLAGS = -D_GNU_SOURCE $(PUBLIC_CPPFLAGS) $(LIBURING_CFLAGS) $(bench_stream_engine)
+bench_stream_CPPFLAGS = -D_GNU_SOURCE $(PUBLIC_CPPFLAGS) $(LIBURING_CFLAGS) $(bench_engine)
 bench_stream_LDADD = lib/libringline.la $(LIBURING_LIBS)
 bench_proxy_splice_CPPFLAGS = -D_GNU_SOURCE
 if HAVE_LIBURING
-bench_stream_engine = -DBENCH_LIBURING
+bench_engine = -DBENCH_LIBURING
 endif
 
 # Jobs on a pool of threads.
@@ -34,6 +34,20 @@ noinst_PROGRAMS += bench/jobs-ringline
 bench_jobs_ringline_SOURCES = bench/jobs-ringline.c bench/jobs.h
 bench_jobs_ringline_CPPFLAGS = $(PUBLIC_CPPFLAGS) -I$(srcdir)/bench
 bench_jobs_ringline_LDADD = lib/libringline.la
+
+# Files: read at random, looked up, copied. file-copy is measured as a process, so libtool's script must not be part of it.
+noinst_PROGRAMS += bench/file-raw bench/file-ringline bench/file-stat bench/file-copy
+bench_file_raw_SOURCES = bench/file-raw.c bench/file.h
+bench_file_raw_CPPFLAGS = -D_GNU_SOURCE -I$(srcdir)/bench $(LIBURING_CFLAGS) $(bench_engine)
+bench_file_raw_LDADD = $(LIBURING_LIBS) -lpthread
+bench_file_ringline_SOURCES = bench/file-ringline.c bench/file.h
+bench_file_ringline_CPPFLAGS = $(PUBLIC_CPPFLAGS) -I$(srcdir)/bench
+bench_file_ringline_LDADD = lib/libringline.la
+bench_file_stat_CPPFLAGS = $(PUBLIC_CPPFLAGS)
+bench_file_stat_LDADD = lib/libringline.la
+bench_file_copy_CPPFLAGS = $(PUBLIC_CPPFLAGS)
+bench_file_copy_LDFLAGS = -no-install
+bench_file_copy_LDADD = lib/libringline.la
 
 # Channels between threads.
 noinst_PROGRAMS += bench/chan-ringline bench/chan-eventfd
@@ -93,6 +107,11 @@ bench_echo_libuv_SOURCES = bench/echo-libuv.c $(bench_contender)
 bench_echo_libuv_CPPFLAGS = $(bench_contender_cppflags) $(LIBUV_CFLAGS)
 bench_echo_libuv_LDADD = $(LIBUV_LIBS)
 
+noinst_PROGRAMS += bench/file-libuv
+bench_file_libuv_SOURCES = bench/file-libuv.c bench/file.h
+bench_file_libuv_CPPFLAGS = -D_GNU_SOURCE -I$(srcdir)/bench $(LIBUV_CFLAGS)
+bench_file_libuv_LDADD = $(LIBUV_LIBS)
+
 noinst_PROGRAMS += bench/jobs-libuv
 bench_jobs_libuv_SOURCES = bench/jobs-libuv.c bench/jobs.h
 bench_jobs_libuv_CPPFLAGS = -D_GNU_SOURCE -I$(srcdir)/bench $(LIBUV_CFLAGS)
@@ -136,10 +155,13 @@ endif
 # The driver needs Python 3, and nothing else does.
 bench_driver = \
 	bench/compare \
+	bench/files.py \
+	bench/nbd.py \
 	bench/plot.py \
 	bench/ratios.py \
 	bench/rows.py \
 	bench/servers.py \
+	bench/turns.py \
 	$(NULL)
 
 EXTRA_DIST += $(bench_driver)

@@ -62,9 +62,10 @@ DNS = {c.name: c for c in (
 )}
 
 # Servers of the same file, "{file}", at "{listen}": for nbdkit a flag and a port or a path.
+BLOCKS = ("-w", "1", "-l", "{listen}", "-e", "={file}")
 NBD = {c.name: c for c in (
-    Contender("ringline", ("examples/nbdserver", "-b", "io_uring", "-w", "1", "-l", "{listen}", "-e", "={file}"), "io_uring"),
-    Contender("ringline-epoll", ("examples/nbdserver", "-b", "epoll", "-w", "1", "-l", "{listen}", "-e", "={file}"), "epoll"),
+    Contender("ringline", ("examples/nbdserver", "-b", "io_uring", "--stats", *BLOCKS), "io_uring"),
+    Contender("ringline-epoll", ("examples/nbdserver", "-b", "epoll", "--stats", *BLOCKS), "epoll"),
     Contender("nbdkit", ("/usr/bin/nbdkit", "-f", "{flag}", "{where}", "file", "{file}"), "none"),
 )}
 
@@ -81,6 +82,33 @@ STREAMS = {c.name: c for c in (
     Contender("raw", ("bench/stream",), "raw"),
     Contender("ringline", ("bench/stream",), "io_uring"),
     Contender("ringline-epoll", ("bench/stream",), "epoll"),
+)}
+
+# Programs that read blocks of a file at random, 32 at a time.
+READS = {c.name: c for c in (
+    Contender("pread", ("bench/file-raw", "pread"), "pread"),
+    Contender("raw", ("bench/file-raw", "io_uring"), "io_uring"),
+    Contender("raw-epoll", ("bench/file-raw", "nowait"), "nowait"),
+    Contender("libuv", ("bench/file-libuv", "pool"), "pool"),
+    Contender("libuv-one-core", ("bench/file-libuv", "one-core"), "pool"),
+    Contender("fio", ("/usr/bin/fio",), "io_uring"),
+    Contender("ringline", ("bench/file-ringline", "tasks"), "io_uring"),
+    Contender("ringline-ops", ("bench/file-ringline", "operations"), "io_uring"),
+    Contender("ringline-epoll", ("bench/file-ringline", "tasks"), "epoll"),
+    Contender("ringline-epoll-ops", ("bench/file-ringline", "operations"), "epoll"),
+)}
+
+# Programs that look up names, 64 at a time, beside an echo connection.
+STATS = {c.name: c for c in (
+    Contender("ringline", ("bench/file-stat",), "io_uring"),
+    Contender("ringline-epoll", ("bench/file-stat",), "epoll"),
+)}
+
+# Programs that copy a file of COUNT bytes.
+COPIES = {c.name: c for c in (
+    Contender("cp", ("/bin/cp",), "none"),
+    Contender("ringline", ("bench/file-copy",), "io_uring"),
+    Contender("ringline-epoll", ("bench/file-copy",), "epoll"),
 )}
 
 # Proxies of one core; "{target}" is where to, "{listen}" what they are to listen on.
@@ -124,9 +152,9 @@ class Row:
     connections: int = 50
     size: int = 64
     depth: int = 1
-    transport: str = "tcp"
+    transport: str = "tcp"     # or how else: the mode of a channel, "direct" reads
     churn: bool = False
-    stretch: int = 1           # slices are so many times longer
+    stretch: int = 1           # slices are so many times longer; of a copy, so many more of them
     contenders: tuple = ALL
     bars: tuple = field(default=())
     calls: bool = False        # count system calls
@@ -198,6 +226,43 @@ def stream(name, count, **limits):
     return Row(name, "stream", requests=count, contenders=tuple(STREAMS), bars=bars)
 
 
+def as_good(subject, part, reference):
+    """So many times the rate of another, and at most the processor time that goes with it."""
+    return Bar(subject, "per_second", part, reference, least=True), Bar(subject, "cpu", round(1 / part, 2), reference)
+
+
+def cached_reads(name):
+    """
+    A loop on epoll must not wait for a disk: the call that does not is dearer than pread(2), and a process with threads pays
+    for each use of a descriptor. libuv's threads have two cores unless they are kept on one.
+    """
+    goals = {"ringline": (("pread", 0.95), ("raw", 0.95)), "ringline-epoll": (("pread", 0.8), ("raw-epoll", 0.95))}
+    bars = [Bar("raw", "per_second", 0.8, "pread", least=True, assertion=True)]
+    for engine, references in goals.items():
+        for own in (engine, f"{engine}-ops"):
+            for reference, part in (*references, ("libuv-one-core", 2.2)):
+                bars += as_good(own, part, reference)
+            bars.append(Bar(own, "cpu", 0.45, "libuv"))
+    return Row(name, "file-read", size=64 << 20, bars=tuple(bars), contenders=tuple(n for n in READS if n != "fio"))
+
+
+def direct_reads(name):
+    bars = [Bar(own, "per_second", 0.97, reference, least=True) for own in ("ringline", "ringline-ops")
+            for reference in ("raw", "fio")]
+    bars.append(Bar("raw", "per_second", 0.97, "fio", least=True, assertion=True))
+    return Row(name, "file-read", size=256 << 20, transport="direct", stretch=2, bars=tuple(bars),
+               contenders=("raw", "fio", "ringline", "ringline-ops"))
+
+
+def lookups(name, **options):
+    bars = []
+    for own in OWN:
+        bars.append(Bar(own, "per_second", 0.35, f"{own}-loop", least=True))
+        bars.append(Bar(f"{own}-many", "per_second", 0.7, f"{own}-loop", least=True))
+        bars += [Bar(busy, "p99", 2, f"{own}-quiet") for busy in (own, f"{own}-many")]
+    return Row(name, "file-stat", contenders=tuple(STATS), bars=tuple(bars), **options)
+
+
 FEW_CALLS = (Bar("ringline", "calls", 0.15),)
 
 ROWS = (
@@ -238,6 +303,11 @@ ROWS = (
     jobs("jobs-d32", 32, 0.9, 200000),
     stream("recv-64K", 2 << 30, cpu=1.05),
     stream("grow-64M", 64 << 20, per_second=0.9),
+    cached_reads("file-read"),
+    direct_reads("file-direct"),
+    lookups("file-stat"),
+    Row("file-copy", "file-copy", requests=256 << 20, stretch=2, contenders=tuple(COPIES), bars=tuple(
+        Bar(own, "per_second", 0.95, "cp", least=True) for own in OWN)),
     Row("proxy", "proxy", requests=1 << 30, contenders=tuple(PROXIES), bars=tuple(
         bar for own in OWN for bar in (Bar(own, "per_second", 0.95, "splice", least=True),
                                        Bar(own, "per_second", 1.5, "socat", least=True)))),

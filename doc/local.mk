@@ -57,6 +57,7 @@ dist_man_MANS = \
 	doc/man/ringline_file_get_xattr.3 \
 	doc/man/ringline_file_link.3 \
 	doc/man/ringline_file_lock.3 \
+	doc/man/ringline_file_nvme.3 \
 	doc/man/ringline_file_open.3 \
 	doc/man/ringline_file_read.3 \
 	doc/man/ringline_file_send.3 \

@@ -255,6 +255,8 @@ int example_daemon_main(int argc, char **argv, const struct example_daemon *e)
 		add_address(&d, "tcp:127.0.0.1:7878");
 	d.config.log = print_log;
 	d.config.log_arg = &d;
+	if (e->configure)
+		e->configure(&d.config);
 	r = ringline_runtime_new(&d.rt, &d.config);
 	if (r < 0) {
 		fprintf(stderr, "%s: %s\n", d.name, strerror(-r));

@@ -25,6 +25,7 @@ struct example_daemon {
 	const char *options;              /* their letters, as getopt(3) takes them; NULL: none */
 	bool (*option)(int letter, const char *value);   /* false: it was wrong, and has been told */
 	bool (*check)(void);              /* all options have been given; false as above. NULL: nothing to check */
+	void (*configure)(struct ringline_config *config);   /* what else it sets there; NULL: nothing */
 	int (*prepare)(struct ringline_runtime *rt);     /* before the start, to listen on more; NULL: nothing */
 	void (*serve)(struct ringline_conn *conn, void *arg);
 	void *arg;

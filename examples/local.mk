@@ -5,10 +5,12 @@
 noinst_PROGRAMS += \
 	examples/chat \
 	examples/checksum \
+	examples/cptree \
 	examples/dns \
 	examples/echo \
 	examples/echo-stackless \
 	examples/fanout \
+	examples/fileserver \
 	examples/linkwatch \
 	examples/nbdserver \
 	examples/pipeline \
@@ -25,6 +27,16 @@ examples_common = \
 
 examples_checksum_CPPFLAGS = $(PUBLIC_CPPFLAGS)
 examples_checksum_LDADD = lib/libringline.la
+
+examples_cptree_SOURCES = \
+	examples/cptree-attributes.c \
+	examples/cptree-copy.c \
+	examples/cptree-walk.c \
+	examples/cptree.c \
+	examples/cptree.h \
+	$(NULL)
+examples_cptree_CPPFLAGS = $(PUBLIC_CPPFLAGS)
+examples_cptree_LDADD = lib/libringline.la
 
 examples_fanout_CPPFLAGS = $(PUBLIC_CPPFLAGS)
 examples_fanout_LDADD = lib/libringline.la
@@ -65,6 +77,23 @@ examples_echo_stackless_LDADD = lib/libringline.la
 examples_chat_SOURCES = examples/chat.c $(examples_common)
 examples_chat_CPPFLAGS = $(PUBLIC_CPPFLAGS) -I$(srcdir)/examples
 examples_chat_LDADD = lib/libringline.la
+
+examples_fileserver_SOURCES = \
+	examples/fileserver.c \
+	examples/http-files.c \
+	examples/http-files.h \
+	examples/http-listing.c \
+	examples/http-listing.h \
+	examples/http-log.c \
+	examples/http-log.h \
+	examples/http-request.c \
+	examples/http-request.h \
+	examples/http-response.c \
+	examples/http-response.h \
+	examples/http-shield.h \
+	$(examples_common)
+examples_fileserver_CPPFLAGS = $(PUBLIC_CPPFLAGS) -I$(srcdir)/examples
+examples_fileserver_LDADD = lib/libringline.la
 
 examples_nbdserver_SOURCES = \
 	examples/nbd-export.c \

@@ -13,6 +13,7 @@ pkginclude_HEADERS = \
 	include/ringline/fd.h \
 	include/ringline/file.h \
 	include/ringline/listener.h \
+	include/ringline/nvme.h \
 	include/ringline/op.h \
 	include/ringline/path.h \
 	include/ringline/ringline.h \

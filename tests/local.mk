@@ -77,9 +77,11 @@ unit_programs = \
 	tests/unit/fuzz-address \
 	tests/unit/fuzz-control \
 	tests/unit/fuzz-dns \
+	tests/unit/fuzz-http \
 	tests/unit/fuzz-nbd \
 	tests/unit/fuzz-streams \
 	tests/unit/test-heap \
+	tests/unit/test-nvme \
 	tests/unit/test-schedule \
 	tests/unit/test-registry \
 	tests/unit/test-runtime \
@@ -94,6 +96,7 @@ unit_programs = \
 	tests/unit/test-timer \
 	tests/unit/test-token \
 	tests/unit/test-uring \
+	tests/unit/test-uring-nvme \
 	tests/unit/test-wait \
 	tests/unit/test-waker \
 	$(NULL)
@@ -166,6 +169,10 @@ tests_unit_fuzz_dns_SOURCES = examples/dns-message.c examples/dns-message.h test
 	tests/fuzz/fuzz.h
 tests_unit_fuzz_dns_CPPFLAGS = $(UNIT_CPPFLAGS) -I$(srcdir)/examples
 tests_unit_fuzz_dns_LDADD = $(UNIT_FULL_LIBS)
+tests_unit_fuzz_http_SOURCES = examples/http-request.c examples/http-request.h examples/http-response.c \
+	examples/http-response.h tests/fuzz/fuzz-http.c tests/fuzz/fuzz-main.c tests/fuzz/fuzz.h
+tests_unit_fuzz_http_CPPFLAGS = $(UNIT_CPPFLAGS) -I$(srcdir)/examples
+tests_unit_fuzz_http_LDADD = $(UNIT_FULL_LIBS)
 tests_unit_fuzz_nbd_SOURCES = examples/nbd-handshake.c examples/nbd-handshake.h examples/nbd-protocol.c examples/nbd-protocol.h \
 	tests/fuzz/fuzz-main.c tests/fuzz/fuzz-nbd.c tests/fuzz/fuzz.h
 tests_unit_fuzz_nbd_CPPFLAGS = $(UNIT_CPPFLAGS) -I$(srcdir)/examples
@@ -181,6 +188,10 @@ tests_unit_test_runtime_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_runtime_LDADD = $(UNIT_FULL_LIBS)
 tests_unit_test_uring_CPPFLAGS = $(UNIT_CPPFLAGS) $(LIBURING_CFLAGS)
 tests_unit_test_uring_LDADD = $(UNIT_FULL_LIBS)
+tests_unit_test_nvme_CPPFLAGS = $(UNIT_CPPFLAGS) $(LIBURING_CFLAGS)
+tests_unit_test_nvme_LDADD = $(UNIT_FULL_LIBS)
+tests_unit_test_uring_nvme_CPPFLAGS = $(UNIT_CPPFLAGS) $(LIBURING_CFLAGS)
+tests_unit_test_uring_nvme_LDADD = $(UNIT_FULL_LIBS)
 tests_unit_test_epoll_CPPFLAGS = $(UNIT_CPPFLAGS) $(LIBURING_CFLAGS)
 tests_unit_test_epoll_LDADD = $(UNIT_FULL_LIBS)
 
@@ -225,8 +236,12 @@ CONFORMANCE_CPPFLAGS = $(PUBLIC_CPPFLAGS) -I$(top_srcdir)/tests $(GLIB_CFLAGS)
 CONFORMANCE_LIBS = tests/conformance/libconformance.la lib/libringline.la $(GLIB_LIBS)
 
 tests_conformance_libconformance_la_SOURCES = \
+	tests/support/at.c \
+	tests/support/at.h \
 	tests/support/conformance.c \
 	tests/support/conformance.h \
+	tests/support/files.c \
+	tests/support/files.h \
 	tests/support/places.c \
 	tests/support/places.h \
 	$(NULL)
@@ -249,6 +264,15 @@ tests_support_faultfs_CPPFLAGS = -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -I$(top_sr
 tests_support_faultfs_LDADD = $(FUSE_LIBS) $(GLIB_LIBS)
 endif
 
+# Of files, which are also run without what carries them out.
+file_programs = \
+	tests/conformance/test-file-data \
+	tests/conformance/test-file-handle \
+	tests/conformance/test-file-fifo \
+	tests/conformance/test-file-open \
+	tests/conformance/test-file-ops \
+	$(NULL)
+
 # A new one takes a line here and its two lines of flags below. The source is the program's name and .c.
 conformance_programs = \
 	tests/conformance/test-blocking \
@@ -258,13 +282,17 @@ conformance_programs = \
 	tests/conformance/test-faults \
 	tests/conformance/test-guard \
 	tests/conformance/test-listen \
+	tests/conformance/test-nvme \
 	tests/conformance/test-runtime \
 	tests/conformance/test-fd \
+	$(file_programs) \
 	tests/conformance/test-select \
 	tests/conformance/test-debug \
 	tests/conformance/test-dgram \
+	tests/conformance/test-dir \
 	tests/conformance/test-embed \
 	tests/conformance/test-handler \
+	tests/conformance/test-inotify \
 	tests/conformance/test-shared \
 	tests/conformance/test-threads \
 	tests/conformance/test-timer \
@@ -273,6 +301,9 @@ conformance_programs = \
 	tests/conformance/test-chaos \
 	tests/conformance/test-connect \
 	tests/conformance/test-forward \
+	tests/conformance/test-path \
+	tests/conformance/test-path-each \
+	tests/conformance/test-path-whole \
 	tests/conformance/test-peek \
 	tests/conformance/test-places \
 	tests/conformance/test-policies \
@@ -290,12 +321,24 @@ tests_conformance_test_guard_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
 tests_conformance_test_guard_LDADD = $(CONFORMANCE_LIBS)
 tests_conformance_test_listen_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
 tests_conformance_test_listen_LDADD = $(CONFORMANCE_LIBS)
+tests_conformance_test_nvme_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
+tests_conformance_test_nvme_LDADD = $(CONFORMANCE_LIBS)
 tests_conformance_test_runtime_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
 tests_conformance_test_runtime_LDADD = $(CONFORMANCE_LIBS)
 tests_conformance_test_faults_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
 tests_conformance_test_faults_LDADD = $(CONFORMANCE_LIBS)
 tests_conformance_test_fd_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
 tests_conformance_test_fd_LDADD = $(CONFORMANCE_LIBS)
+tests_conformance_test_file_data_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
+tests_conformance_test_file_data_LDADD = $(CONFORMANCE_LIBS)
+tests_conformance_test_file_handle_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
+tests_conformance_test_file_handle_LDADD = $(CONFORMANCE_LIBS)
+tests_conformance_test_file_fifo_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
+tests_conformance_test_file_fifo_LDADD = $(CONFORMANCE_LIBS)
+tests_conformance_test_file_open_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
+tests_conformance_test_file_open_LDADD = $(CONFORMANCE_LIBS)
+tests_conformance_test_file_ops_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
+tests_conformance_test_file_ops_LDADD = $(CONFORMANCE_LIBS)
 tests_conformance_test_select_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
 tests_conformance_test_shared_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
 tests_conformance_test_shared_LDADD = $(CONFORMANCE_LIBS)
@@ -303,6 +346,10 @@ tests_conformance_test_debug_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
 tests_conformance_test_debug_LDADD = $(CONFORMANCE_LIBS)
 tests_conformance_test_dgram_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
 tests_conformance_test_dgram_LDADD = $(CONFORMANCE_LIBS)
+tests_conformance_test_dir_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
+tests_conformance_test_dir_LDADD = $(CONFORMANCE_LIBS)
+tests_conformance_test_inotify_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
+tests_conformance_test_inotify_LDADD = $(CONFORMANCE_LIBS)
 tests_conformance_test_embed_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
 tests_conformance_test_embed_LDADD = $(CONFORMANCE_LIBS)
 tests_conformance_test_handler_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
@@ -324,6 +371,12 @@ tests_conformance_test_forward_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
 tests_conformance_test_forward_LDADD = $(CONFORMANCE_LIBS)
 tests_conformance_test_send_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
 tests_conformance_test_send_LDADD = $(CONFORMANCE_LIBS)
+tests_conformance_test_path_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
+tests_conformance_test_path_LDADD = $(CONFORMANCE_LIBS)
+tests_conformance_test_path_each_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
+tests_conformance_test_path_each_LDADD = $(CONFORMANCE_LIBS)
+tests_conformance_test_path_whole_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
+tests_conformance_test_path_whole_LDADD = $(CONFORMANCE_LIBS)
 tests_conformance_test_peek_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
 tests_conformance_test_peek_LDADD = $(CONFORMANCE_LIBS)
 tests_conformance_test_places_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
@@ -365,6 +418,12 @@ conformance_runs += \
 	$(stream_programs:=.io_uring-quiet) \
 	$(stream_programs:=.io_uring-ring_fd) \
 	$(NULL)
+endif
+
+# What files do when the ring must not have them, or the worker itself must not.
+conformance_runs += $(file_programs:=.epoll-inline)
+if HAVE_LIBURING
+conformance_runs += $(file_programs:=.io_uring-files) $(file_programs:=.io_uring-inline)
 endif
 
 if SUITE_CONFORMANCE
@@ -432,11 +491,13 @@ tests_integration_plugin_la_LDFLAGS = -module -avoid-version -shared -rpath /now
 tests_integration_plugin_la_LIBADD = lib/libringline.la
 
 integration_scripts = \
+	tests/integration/cptree.sh \
 	tests/integration/dns.sh \
 	tests/integration/examples.sh \
 	tests/integration/gdb.sh \
 	tests/integration/groups.sh \
 	tests/integration/nbdserver.sh \
+	tests/integration/nvme-qemu.sh \
 	tests/integration/peers.sh \
 	tests/integration/plugin.sh \
 	tests/integration/streams.sh \
@@ -448,7 +509,7 @@ integration_tests = $(integration_scripts) $(integration_runs)
 if SUITE_INTEGRATION
 check_LTLIBRARIES += tests/conformance/libconformance.la
 check_LTLIBRARIES += $(integration_plugins)
-check_PROGRAMS += $(integration_programs)
+check_PROGRAMS += $(integration_programs) $(conformance_helpers)
 check_SCRIPTS += $(integration_runs)
 TESTS += $(integration_tests)
 CLEANFILES += $(integration_runs)
@@ -460,7 +521,7 @@ $(integration_runs): $(top_srcdir)/tests/on-engine
 EXTRA_DIST += $(integration_scripts)
 
 check-integration: all
-	$(MAKE) $(AM_MAKEFLAGS) $(integration_plugins) $(integration_programs) $(integration_runs)
+	$(MAKE) $(AM_MAKEFLAGS) $(integration_plugins) $(integration_programs) $(conformance_helpers) $(integration_runs)
 	$(MAKE) $(AM_MAKEFLAGS) check-TESTS TESTS='$(integration_tests)'
 
 # --- meta -------------------------------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ RINGLINE_BEGIN_DECLS
 struct ringline_dir;
 struct ringline_inotify;
 
-/* An entry. The name lies in the stream and is valid until the next call on it. */
+/* An entry. The name lies in the stream and is valid until the next call that reads, seeks or closes. */
 struct ringline_dirent {
 	size_t size;
 	const char *name;
@@ -32,6 +32,16 @@ struct ringline_dirent {
 RINGLINE_SUSPENDS int ringline_dir_open(struct ringline_dir **ret, struct ringline_file *dir, const char *path);
 int ringline_dir_open_begin(struct ringline_op **ret, struct ringline_dir **stream, struct ringline_file *dir,
                             const char *path) RINGLINE_MUST_CHECK;
+
+/*
+ * Makes a stream of a directory that is open, from where its position is; the file is the stream's from then on. So a
+ * directory can be opened as ringline_file_open() opens, without following links for example. Never suspends.
+ *
+ * Returns 0; -ENOTDIR, -EBADF (closed), -EBUSY (operations are under way on it), -EINVAL, -ENOMEM, -EPERM. What was opened
+ * with O_PATH cannot be read: the first read says -EBADF.
+ * Since: 0.1
+ */
+int ringline_dir_from_file(struct ringline_dir **ret, struct ringline_file *file) RINGLINE_MUST_CHECK;
 
 /*
  * The next entry. entry->size must be set. Many come with one system call, so most calls do not wait.

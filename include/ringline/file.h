@@ -55,7 +55,8 @@ struct ringline_file_open_options {
 /*
  * Opens a file: flags are open(2)'s O_*, mode the permissions of a file that is made. It is closed on exec always. An open
  * that waits (a FIFO without a peer, a device, a server that does not answer) waits on a thread of its own class, and a cut
- * is told at once: the thread closes what it gets, if it ever gets it. options may be NULL.
+ * is told at once: the thread closes what it gets, if it ever gets it, and below a directory of such a server it may yet make
+ * or empty the file. options may be NULL.
  *
  * Returns 0; -EINVAL, -E2BIG, the errors of openat2(2) (-ENOENT, -EACCES, -EEXIST, -ELOOP, -EXDEV, -EMFILE, -EAGAIN, ...),
  * -EBADF (dir is closed), -ENOMEM, -ETIME, -ECANCELED, -EPERM, -EDEADLK. _begin: 0, or -EINVAL, -E2BIG, -EBADF, -EAGAIN
@@ -104,6 +105,7 @@ int ringline_file_close_begin(struct ringline_op **ret, struct ringline_file *fi
 #define RINGLINE_FILE_REMOTE (UINT32_C(1) << 0)    /* its file system asks somebody else: FUSE, NFS, SMB, 9p, Ceph, AFS */
 #define RINGLINE_FILE_STREAM (UINT32_C(1) << 1)    /* a FIFO, a terminal, a socket: offsets mean nothing */
 #define RINGLINE_FILE_DIRECT (UINT32_C(1) << 2)    /* opened with O_DIRECT */
+#define RINGLINE_FILE_NVME   (UINT32_C(1) << 3)    /* a device that takes commands (nvme.h) */
 
 struct ringline_file_info {
 	size_t size;

@@ -14,6 +14,7 @@
 #include <ringline/fd.h>
 #include <ringline/file.h>
 #include <ringline/listener.h>
+#include <ringline/nvme.h>
 #include <ringline/op.h>
 #include <ringline/path.h>
 #include <ringline/runtime.h>

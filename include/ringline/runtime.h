@@ -187,7 +187,8 @@ int ringline_runtime_join(struct ringline_runtime *rt);
 int ringline_runtime_run(struct ringline_runtime *rt) RINGLINE_MUST_CHECK;
 
 /*
- * Asks the runtime to shut down and returns at once. Any thread, and signal handlers. Has no effect if it was called
+ * Asks the runtime to shut down and returns at once. What a server of files (NFS, FUSE) does not answer is waited for, whatever
+ * the drain timeout says. Any thread, and signal handlers. Has no effect if it was called
  * before; before the start it makes the start end at once.
  *
  * Returns 0; -EINVAL (NULL).

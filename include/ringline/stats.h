@@ -75,7 +75,7 @@ int ringline_worker_stats(const struct ringline_runtime *rt, uint32_t worker, st
  * files "read", "write", "readv", "writev", "fsync", "sync_range", "fallocate", "ftruncate", "fadvise", "open", "statx",
  * "rename", "unlink", "mkdir", "link", "symlink", "readlink", "chmod", "chown", "utimens", "truncate", "getxattr",
  * "setxattr", "listxattr", "removexattr", "copy_range", "reflink", "getdents", "lock", "read_file", "write_atomic",
- * "statx_many", "inotify_add") an engine ("io_uring", "epoll", "pool": a thread, "inline": the worker itself, by a call that
+ * "statx_many", "inotify_add", "nvme") an engine ("io_uring", "epoll", "pool": a thread, "inline": the worker itself, by a call that
  * does not wait) delivered on a worker. Threads and rt as above.
  *
  * Returns 0; -EINVAL, -ENOENT (no operation or engine of that name), -ENOTCONN, -EPERM.

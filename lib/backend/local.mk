@@ -23,6 +23,7 @@ backend_sources += \
 	lib/backend/uring-bufs.c \
 	lib/backend/uring-cqe.c \
 	lib/backend/uring-files.c \
+	lib/backend/uring-nvme.c \
 	lib/backend/uring-probe.c \
 	lib/backend/uring-sqe.c \
 	lib/backend/uring.c \

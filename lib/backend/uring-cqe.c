@@ -351,6 +351,13 @@ static bool in_kernel(const struct rln_op *op)
 	return place == RLN_URING_NOTIFYING || place == RLN_URING_RING || place == RLN_URING_QUIET || place == RLN_URING_POLLING;
 }
 
+struct rln_op *rln_uring_find(uint64_t user_data)
+{
+	struct rln_op *op = (struct rln_op *)(uintptr_t)(user_data & ~(uint64_t)(RLN_UD_INTERNAL - 1));
+
+	return op->state == RLN_OP_INFLIGHT && rln_uring_user_data(op) == user_data && in_kernel(op) ? op : NULL;
+}
+
 void rln_uring_dispatch(struct rln_uring *u, const struct io_uring_cqe *cqe)
 {
 	struct rln_op *op;
@@ -359,10 +366,12 @@ void rln_uring_dispatch(struct rln_uring *u, const struct io_uring_cqe *cqe)
 		u->wake_armed = false;
 		return;
 	}
+	if (cqe->user_data == RLN_UD_NVME)
+		u->nvme->polled = false;
 	if (cqe->user_data < RLN_UD_INTERNAL)
 		return;
-	op = (struct rln_op *)(uintptr_t)(cqe->user_data & ~(uint64_t)(RLN_UD_INTERNAL - 1));
-	if (op->state != RLN_OP_INFLIGHT || rln_uring_user_data(op) != cqe->user_data || !in_kernel(op)) {
+	op = rln_uring_find(cqe->user_data);
+	if (!op) {
 		unknown(u, cqe);
 		return;
 	}

@@ -43,6 +43,7 @@ static const struct {
 	{ RLN_OP_SYMLINK, IORING_OP_SYMLINKAT },
 	{ RLN_OP_GETXATTR, IORING_OP_FGETXATTR },
 	{ RLN_OP_SETXATTR, IORING_OP_FSETXATTR },
+	{ RLN_OP_NVME, IORING_OP_URING_CMD },
 };
 
 _Static_assert(RLN_OP_MAX <= 64, "opcodes fit in a mask");

@@ -55,13 +55,16 @@ static int check_ops(struct io_uring *ring)
 
 /* The self-test */
 
+/* Linux 6.1 ends a multishot receive (-ENOBUFS) as soon as it has filled the last one, whether or not there is more. */
+#define BUFFERS 2
+
 struct scratch {
 	struct io_uring ring;
 	unsigned int enter_flags;
 	int pair[2];
 	struct io_uring_buf_ring *bufs;
 	size_t bufs_size;
-	unsigned char byte[4096];
+	unsigned char byte[BUFFERS][2048];
 };
 
 static int wait_one(struct scratch *s, uint64_t expected, struct io_uring_cqe *ret)
@@ -92,11 +95,12 @@ static int test_nop(struct scratch *s)
 	return r < 0 ? r : cqe.res;
 }
 
-static int provide_buffer(struct scratch *s)
+static int provide_buffers(struct scratch *s)
 {
-	struct io_uring_buf_reg reg = { .ring_entries = 1, .bgid = RLN_BUF_GROUP };
+	struct io_uring_buf_reg reg = { .ring_entries = BUFFERS, .bgid = RLN_BUF_GROUP };
 	void *ring;
 	int error = rln_fault(RLN_FAULT_RING_REGISTER);
+	int i;
 
 	if (error)
 		return -error;
@@ -106,8 +110,9 @@ static int provide_buffer(struct scratch *s)
 	s->bufs = ring;
 	memset(ring, 0, s->bufs_size);
 	reg.ring_addr = (uint64_t)(uintptr_t)ring;
-	io_uring_buf_ring_add(s->bufs, s->byte, sizeof(s->byte), 0, 0, 0);
-	io_uring_buf_ring_advance(s->bufs, 1);
+	for (i = 0; i < BUFFERS; i++)
+		io_uring_buf_ring_add(s->bufs, s->byte[i], sizeof(s->byte[i]), (unsigned short)i, BUFFERS - 1, i);
+	io_uring_buf_ring_advance(s->bufs, BUFFERS);
 	return io_uring_register_buf_ring(&s->ring, &reg, 0);
 }
 
@@ -128,7 +133,7 @@ static int test_receive(struct scratch *s)
 	r = wait_one(s, 2, &cqe);
 	if (r < 0)
 		return r;
-	if (cqe.res != 1 || s->byte[0] != '!' || !(cqe.flags & IORING_CQE_F_MORE))
+	if (cqe.res != 1 || s->byte[0][0] != '!' || !(cqe.flags & IORING_CQE_F_MORE))
 		return -EPROTO;
 	sqe = io_uring_get_sqe(&s->ring);
 	io_uring_prep_cancel64(sqe, 2, 0);
@@ -155,7 +160,7 @@ static int self_test(struct scratch *s, char *why, size_t why_size)
 		int (*run)(struct scratch *s);
 	} tests[] = {
 		{ "a no-op", test_nop },
-		{ "providing buffers", provide_buffer },
+		{ "providing buffers", provide_buffers },
 		{ "a multishot receive and its cancellation", test_receive },
 		{ "a wait that times out", test_timeout },
 	};

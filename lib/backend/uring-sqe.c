@@ -128,8 +128,8 @@ static void prep(const struct rln_uring *u, struct io_uring_sqe *sqe, const stru
 	}
 }
 
-/* Gives the submission a tag of its own; 0 is never used. */
-static void tag(struct rln_uring *u, struct rln_op *op, struct io_uring_sqe *sqe)
+/* 0 is never used. */
+void rln_uring_tag(struct rln_uring *u, struct rln_op *op, struct io_uring_sqe *sqe)
 {
 	u->tag = u->tag == RLN_URING_TAGS ? 1 : u->tag + 1;
 	op->backend_state = (uint8_t)((op->backend_state & ~(RLN_URING_TAGS << RLN_URING_TAG_SHIFT)) |
@@ -152,7 +152,7 @@ void rln_uring_issue(struct rln_uring *u, struct rln_op *op, enum rln_uring_try 
 		return;
 	}
 	prep(u, sqe, op, how);
-	tag(u, op, sqe);
+	rln_uring_tag(u, op, sqe);
 	if (how == RLN_URING_TRY_QUIETLY) {
 		rln_uring_set_place(op, RLN_URING_QUIET);
 		rln_list_add_tail(&u->quiet_queued, &op->link);
@@ -170,7 +170,7 @@ void rln_uring_issue_poll(struct rln_uring *u, struct rln_op *op, uint32_t event
 		return;
 	}
 	io_uring_prep_poll_add(sqe, op->fd, events);
-	tag(u, op, sqe);
+	rln_uring_tag(u, op, sqe);
 	rln_uring_set_place(op, RLN_URING_POLLING);
 }
 
@@ -181,15 +181,21 @@ void rln_uring_submit(struct rln_backend *b, struct rln_op *op)
 		     !(op->flags & RLN_OPF_ZERO_COPY);
 
 	op->backend_state = RLN_URING_IDLE;
-	rln_uring_issue(u, op, quiet ? RLN_URING_TRY_QUIETLY : RLN_URING_TRY);
+	if (op->opcode == RLN_OP_NVME)
+		rln_uring_nvme_issue(u, op);
+	else
+		rln_uring_issue(u, op, quiet ? RLN_URING_TRY_QUIETLY : RLN_URING_TRY);
 }
 
 /* Cancelling */
 
 static bool submit_cancel(struct rln_uring *u, const struct rln_op *op)
 {
-	struct io_uring_sqe *sqe = rln_uring_sqe(u);
+	struct io_uring_sqe *sqe;
 
+	if (op->opcode == RLN_OP_NVME)
+		return rln_uring_nvme_cancel(u, op);
+	sqe = rln_uring_sqe(u);
 	if (!sqe)
 		return false;
 	io_uring_prep_cancel64(sqe, rln_uring_user_data(op), 0);

@@ -13,7 +13,8 @@
  * Each completion entry is copied and released before it is delivered: a callback may submit, which may enter.
  *
  * Tear-down is orderly, because the kernel's own is asynchronous and would keep a listening port bound: the wake-up read,
- * the only operation left, is cancelled and waited for before anything is unmapped.
+ * and the poll of a second ring (uring-nvme.c), are the only operations left; they are cancelled and waited for before
+ * anything is unmapped.
  */
 #include <errno.h>
 #include <string.h>
@@ -123,6 +124,7 @@ int rln_uring_enter(struct io_uring *ring, unsigned int enter_flags, unsigned in
 
 static void close_parts(struct rln_uring *u)
 {
+	rln_uring_nvme_close(u);
 	rln_uring_bufs_fini(u);
 	io_uring_queue_exit(&u->ring);
 	if (u->wake_fd >= 0)
@@ -268,8 +270,9 @@ static int fetch_overflow(struct rln_uring *u)
 /* True if there is nothing to do before the kernel has something to tell. */
 static bool may_sleep(const struct rln_uring *u)
 {
-	return u->wake_armed && rln_list_empty(&u->backlog) && rln_list_empty(&u->quiet_queued) &&
-	       !io_uring_cq_ready(&u->ring) && !overflowed(u) && (rln_list_empty(&u->starved) || !u->bufs.in_kernel);
+	return u->wake_armed && rln_list_empty(&u->backlog) && rln_list_empty(&u->cancels) &&
+	       rln_list_empty(&u->quiet_queued) && !io_uring_cq_ready(&u->ring) && !overflowed(u) &&
+	       (rln_list_empty(&u->starved) || !u->bufs.in_kernel) && (!u->nvme || rln_uring_nvme_may_sleep(u));
 }
 
 /* Everything that was queued has been taken in: what quiet sends have to tell is in the completion queue. */
@@ -279,15 +282,22 @@ static void note_entered(struct rln_uring *u)
 		rln_list_splice_tail(&u->quiet_entered, &u->quiet_queued);
 }
 
+static bool fatal(int r)
+{
+	return r < 0 && !recoverable(r);
+}
+
 static int uring_wait(struct rln_backend *b, uint64_t deadline)
 {
 	struct rln_uring *u = rln_uring_of(b);
+	int second;
 	int r = 0;
 
 	rln_stat_add(&b->stats.waits, 1);
 	rln_uring_bufs_replenish(u);
 	rln_uring_flush_waiting(u);
 	arm_wake(u);
+	second = rln_uring_nvme_enter(u);
 	if (rln_uring_deliver_finished(u) || !may_sleep(u))
 		deadline = 0;
 	if (!may_skip_enter(u))
@@ -296,11 +306,12 @@ static int uring_wait(struct rln_backend *b, uint64_t deadline)
 		while (interrupted(u, r) && deadline > rln_clock_now(u->clock));
 	note_entered(u);
 	drain(u);
-	if (r >= 0 || recoverable(r))
+	rln_uring_nvme_drain(u);
+	if (!fatal(r))
 		r = fetch_overflow(u);
 	if (!overflowed(u))
 		rln_uring_deliver_quiet(u);
-	return r >= 0 || recoverable(r) ? 0 : r;
+	return fatal(r) ? r : fatal(second) ? second : 0;
 }
 
 /* Any thread, async-signal-safe. The counter saturates only after 2^64 - 2 wakes that nobody read. */
@@ -312,24 +323,37 @@ static void uring_wake(struct rln_backend *b)
 	(void)ignored;
 }
 
-/* Cancels the wake-up read, and whatever a broken ring left behind, and waits until the kernel has let go of it. */
+/* The operations of the backend's own: the wake-up read, and the poll of the second ring. */
+static bool armed(const struct rln_uring *u)
+{
+	return u->wake_armed || (u->nvme && u->nvme->polled);
+}
+
+static void note_ended(struct rln_uring *u, uint64_t user_data)
+{
+	if (user_data == RLN_UD_WAKE)
+		u->wake_armed = false;
+	if (user_data == RLN_UD_NVME)
+		u->nvme->polled = false;
+}
+
+/* Cancels them, and whatever a broken ring left behind, and waits until the kernel has let go of them. */
 static void cancel_rest(struct rln_uring *u)
 {
-	struct io_uring_sqe *sqe = u->wake_armed ? rln_uring_sqe(u) : NULL;
+	struct io_uring_sqe *sqe = armed(u) ? rln_uring_sqe(u) : NULL;
 
 	if (!sqe)
 		return;
 	io_uring_prep_cancel64(sqe, 0, IORING_ASYNC_CANCEL_ALL | IORING_ASYNC_CANCEL_ANY);
 	io_uring_sqe_set_data64(sqe, RLN_UD_IGNORED);
-	while (u->wake_armed) {
+	while (armed(u)) {
 		struct io_uring_cqe *cqe;
 		int r = rln_uring_enter(&u->ring, u->enter_flags, 1, IORING_ENTER_GETEVENTS, NULL);
 
 		if (r < 0 && !recoverable(r))
 			break;
 		while (io_uring_peek_cqe(&u->ring, &cqe) == 0) {
-			if (cqe->user_data == RLN_UD_WAKE)
-				u->wake_armed = false;
+			note_ended(u, cqe->user_data);
 			io_uring_cqe_seen(&u->ring, cqe);
 		}
 	}

@@ -8,6 +8,7 @@
  *   uring-cqe.c    completion entries to results
  *   uring-bufs.c   receive buffers provided to the kernel
  *   uring-files.c  operations on files, and memory registered for them
+ *   uring-nvme.c   commands to NVMe devices, on a ring of their own
  *
  * An operation in the backend is in one of these places:
  *
@@ -48,6 +49,7 @@ extern const struct rln_backend_ops rln_backend_uring;
 
 #define RLN_UD_WAKE             1u
 #define RLN_UD_IGNORED          2u
+#define RLN_UD_NVME             3u
 #define RLN_UD_INTERNAL         64u
 #define RLN_BUF_GROUP           0
 
@@ -85,6 +87,15 @@ struct rln_uring_bufs {
 	bool incremental;
 };
 
+/* The second ring; uring-nvme.c tells the idea. */
+struct rln_uring_nvme {
+	struct io_uring ring;
+	struct rln_list backlog;          /* in BACKLOG: not in this ring yet */
+	uint32_t inflight;                /* commands in it */
+	uint32_t limit;                   /* at most so many */
+	bool polled;                      /* the first ring polls it */
+};
+
 struct rln_uring {
 	struct rln_backend base;
 	const struct rln_clock *clock;
@@ -106,6 +117,7 @@ struct rln_uring {
 	struct rln_uring_bufs bufs;
 	uint64_t regions;                 /* entries of the table of registered buffers that are in use */
 	bool regions_made;                /* there is a table */
+	struct rln_uring_nvme *nvme;      /* NULL until it is needed */
 };
 
 /* uring.c: set-up shared by the backend and the probe. 0 or -errno. */
@@ -128,6 +140,9 @@ enum rln_uring_try {
 	RLN_URING_TRY_QUIETLY,    /* SEND: at once and only once, and with a completion only if not all bytes were taken */
 };
 
+/* Gives a submission entry the op's address with a tag of its own. */
+void rln_uring_tag(struct rln_uring *u, struct rln_op *op, struct io_uring_sqe *sqe);
+
 /* Puts an op into the submission queue, or the backlog. */
 void rln_uring_issue(struct rln_uring *u, struct rln_op *op, enum rln_uring_try how);
 
@@ -146,7 +161,28 @@ void rln_uring_prep_file(struct io_uring_sqe *sqe, const struct rln_op *op);
 int rln_uring_region_add(struct rln_backend *b, void *memory, size_t len);
 void rln_uring_region_remove(struct rln_backend *b, uint32_t region);
 
+/* uring-nvme.c */
+void rln_uring_nvme_issue(struct rln_uring *u, struct rln_op *op);
+
+/* Asks for the end of a command in the kernel. False: there was no submission entry. */
+bool rln_uring_nvme_cancel(struct rln_uring *u, const struct rln_op *op);
+
+/* If there is a second ring: hands over what waits for it, and has it polled. 0 or more, or -errno. */
+int rln_uring_nvme_enter(struct rln_uring *u);
+
+/* Whether it will be heard of if the worker sleeps. */
+bool rln_uring_nvme_may_sleep(const struct rln_uring *u);
+
+/* Delivers its completions. */
+void rln_uring_nvme_drain(struct rln_uring *u);
+
+void rln_uring_nvme_close(struct rln_uring *u);
+void rln_uring_prep_nvme(struct io_uring_sqe *sqe, const struct rln_op *op);
+
 /* uring-cqe.c */
+
+/* The op in the kernel that a completion is for; NULL: it is of an earlier life. */
+struct rln_op *rln_uring_find(uint64_t user_data);
 void rln_uring_dispatch(struct rln_uring *u, const struct io_uring_cqe *cqe);
 
 /* The quiet sends of the last enter that were not heard of have sent all their bytes. */

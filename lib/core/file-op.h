@@ -16,6 +16,9 @@
  *   UNLINK, MKDIR   fd, ptr: path; flags or mode
  *   SYMLINK         ptr2: target; fd, ptr: path
  *   GETXATTR, SETXATTR   fd, or ptr: path if fd is -1; ptr2: name; ptr3: value, len; flags
+ *   NVME            fd, ptr: struct rln_nvme_command; mode: RLN_NVME_*; ptr2: uint64_t, what comes back with a result of 0 or
+ *                   more. The result: 0, or the status of a command that failed, which is positive, or -errno. No thread does
+ *                   it instead, and nothing repeats it
  */
 #ifndef RLN_CORE_FILE_OP_H
 #define RLN_CORE_FILE_OP_H
@@ -31,6 +34,36 @@ struct rln_file_op {
 	uint32_t mode;
 	uint32_t region;                  /* the memory lies in this one, counted from 1; 0: in none */
 };
+
+/* A command for an NVMe device, as the kernel takes it (struct nvme_uring_cmd of linux/nvme_ioctl.h). */
+struct rln_nvme_command {
+	uint8_t opcode;
+	uint8_t flags;
+	uint16_t reserved1;
+	uint32_t nsid;
+	uint32_t cdw2;
+	uint32_t cdw3;
+	uint64_t metadata;
+	uint64_t data;
+	uint32_t metadata_len;
+	uint32_t data_len;
+	uint32_t cdw10;
+	uint32_t cdw11;
+	uint32_t cdw12;
+	uint32_t cdw13;
+	uint32_t cdw14;
+	uint32_t cdw15;
+	uint32_t timeout_ms;
+	uint32_t reserved2;
+};
+
+_Static_assert(sizeof(struct rln_nvme_command) == 72, "the kernel's layout");
+
+/* What is asked of the device: _IOWR('N', number, struct nvme_uring_cmd), whose size is part of the value. */
+#define RLN_NVME_REQUEST(number) \
+	(UINT32_C(3) << 30 | (uint32_t)sizeof(struct rln_nvme_command) << 16 | (uint32_t)'N' << 8 | (number))
+#define RLN_NVME_IO    RLN_NVME_REQUEST(UINT32_C(0x80))
+#define RLN_NVME_ADMIN RLN_NVME_REQUEST(UINT32_C(0x82))
 
 static inline bool rln_opcode_is_file(unsigned int opcode)
 {

@@ -312,6 +312,17 @@ static ssize_t wait_any(struct ringline_op **ops, size_t n, struct ringline_task
 	return r < 0 ? r : first_done(ops, n);
 }
 
+/* Is it given once more? Then it would be gone when that is looked at. */
+static bool given_again(struct ringline_op **ops, size_t n, size_t i)
+{
+	size_t k;
+
+	for (k = i + 1; k < n; k++)
+		if (ops[k] == ops[i])
+			return true;
+	return false;
+}
+
 /* The first that is done before anything is waited for: claimed, and the others left alone. -EINPROGRESS: there is none. */
 static ssize_t claim_done(struct ringline_op **ops, size_t n, const char *call)
 {
@@ -323,7 +334,7 @@ static ssize_t claim_done(struct ringline_op **ops, size_t n, const char *call)
 		if (r < 0)
 			return r;
 		if (ops[i] && !rln_handle_pending(ops[i])) {
-			r = rln_handle_claim(ops[i]);
+			r = given_again(ops, n, i) ? -EBUSY : rln_handle_claim(ops[i]);
 			return r < 0 ? r : (ssize_t)i;
 		}
 	}

@@ -33,6 +33,7 @@ static const char *const names[RLN_OP_MAX] = {
 	[RLN_OP_SYMLINK] = "symlink",
 	[RLN_OP_GETXATTR] = "getxattr",
 	[RLN_OP_SETXATTR] = "setxattr",
+	[RLN_OP_NVME] = "nvme",
 	[RLN_OP_OPEN] = "open",
 	[RLN_OP_READLINK] = "readlink",
 	[RLN_OP_CHMOD] = "chmod",
@@ -67,6 +68,7 @@ bool rln_op_submit(struct rln_op *op)
 {
 	struct rln_exec *x = rln_exec_current;
 
+	rln_assert(!rln_list_linked(&op->link));
 	op->state = RLN_OP_INFLIGHT;
 	op->flags &= (uint8_t)~RLN_OPF_CANCELLED;
 	op->progress = 0;

@@ -61,6 +61,7 @@ enum rln_opcode {
 	RLN_OP_SYMLINK,
 	RLN_OP_GETXATTR,
 	RLN_OP_SETXATTR,
+	RLN_OP_NVME,
 
 	/* what no backend has to know */
 	RLN_OP_OPEN,

@@ -2,7 +2,6 @@
 /* Permissions, owners and times, of open files and of names; and the length of a name. */
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -250,12 +249,14 @@ int ringline_path_set_times_begin(struct ringline_op **ret, struct ringline_file
 
 static int64_t call_truncate(struct rln_request *q)
 {
-	char room[PATH_MAX];
-	const char *path = rln_path_full(room, q->f.op.fd, q->f.op.ptr);
+	struct rln_path_full full;
+	int r = rln_path_full_begin(&full, q->f.op.fd, q->f.op.ptr);
 
-	if (!path)
-		return -ENAMETOOLONG;
-	return truncate(path, (off_t)q->f.op.arg) < 0 ? -errno : 0;
+	if (r < 0)
+		return r;
+	r = truncate(full.path, (off_t)q->f.op.arg) < 0 ? -errno : 0;
+	rln_path_full_end(&full);
+	return r;
 }
 
 static int prepare_truncate(struct rln_request *q, struct ringline_file *dir, const char *path, uint64_t len,

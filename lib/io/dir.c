@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -70,6 +71,22 @@ static int open_stream(struct ringline_dir **ret, struct ringline_file *dir, con
 		return 0;
 	rln_file_begin_close(file);
 	return -ENOMEM;
+}
+
+int ringline_dir_from_file(struct ringline_dir **ret, struct ringline_file *file)
+{
+	int r = rln_file_check(file, __func__);
+
+	if (r < 0)
+		return r;
+	if (!ret)
+		return -EINVAL;
+	if (!S_ISDIR(file->type))
+		return -ENOTDIR;
+	if (file->calls)
+		return -EBUSY;
+	*ret = dir_new(file->io, file);
+	return *ret ? 0 : -ENOMEM;
 }
 
 int ringline_dir_open(struct ringline_dir **ret, struct ringline_file *dir, const char *path)
@@ -187,10 +204,14 @@ static int hand_out(struct ringline_dirent *to, const struct entry *e)
 	return r < 0 ? r : 1;
 }
 
+/* In a scope that was cut what has been brought stays for another. */
 static int read_entry(struct ringline_dir *d, struct ringline_dirent *entry, const char *call)
 {
 	const struct entry *e;
+	int r = rln_task_current()->scope->reason;
 
+	if (r < 0)
+		return r;
 	while (!(e = brought(d))) {
 		int64_t n = bring(d, call);
 
@@ -211,8 +232,11 @@ static int check_read(struct ringline_dir *d, const struct ringline_dirent *entr
 
 int ringline_dir_read(struct ringline_dir *stream, struct ringline_dirent *entry)
 {
+	struct ringline_task *t;
 	int r = check_read(stream, entry, __func__);
 
+	if (r == 0)
+		r = rln_task_get_parking(&t, __func__);
 	return r < 0 ? r : read_entry(stream, entry, __func__);
 }
 

@@ -37,14 +37,28 @@ static ssize_t all(const struct all_args *a)
 	return (ssize_t)done;
 }
 
+/* The file stays this one in between, whoever closes it. */
+static ssize_t all_held(const struct all_args *a, const char *call)
+{
+	ssize_t n = rln_file_check(a->file, call);
+
+	if (n < 0)
+		return n;
+	rln_file_enter(a->file);
+	n = all(a);
+	rln_file_leave(a->file);
+	return n;
+}
+
 ssize_t ringline_file_read_all(struct ringline_file *file, void *data, size_t len, uint64_t offset)
 {
-	return all(&(struct all_args){ .file = file, .data = data, .len = len, .offset = offset });
+	return all_held(&(struct all_args){ .file = file, .data = data, .len = len, .offset = offset }, __func__);
 }
 
 ssize_t ringline_file_write_all(struct ringline_file *file, const void *data, size_t len, uint64_t offset)
 {
-	return all(&(struct all_args){ .file = file, .data = (char *)data, .len = len, .offset = offset, .write = true });
+	return all_held(&(struct all_args){ .file = file, .data = (char *)data, .len = len, .offset = offset, .write = true },
+	                __func__);
 }
 
 static int64_t all_steps(void *args)

@@ -172,10 +172,8 @@ static int wait_on_thread(struct ringline_file *file, const struct flock *lock)
 	if (io->nlock_waits >= THREADS_MAX)
 		return -EAGAIN;
 	io->nlock_waits++;
-	rln_file_enter(file);
 	r = wait_for(&w, file, rln_task_current());
 	rln_stat_add(&io->exec->stats.completions[RLN_OP_LOCK][RLN_ENGINE_POOL], 1);
-	rln_file_leave(file);
 	io->nlock_waits--;
 	return r;
 }
@@ -262,8 +260,14 @@ int ringline_file_lock(struct ringline_file *file, uint32_t type, uint64_t offse
 	struct rln_request q;
 	int r = prepare_try(&q, file, type, offset, len, __func__);
 
-	r = (int)rln_request_run(&q, r, __func__);
-	return r == -EAGAIN ? wait_on_thread(file, &q.u.lock) : r;
+	if (r < 0)
+		return r;
+	rln_file_enter(file);     /* it may be closed between the two */
+	r = (int)rln_request_run(&q, 0, __func__);
+	if (r == -EAGAIN)
+		r = file->closing ? -EBADF : wait_on_thread(file, &q.u.lock);
+	rln_file_leave(file);
+	return r;
 }
 
 struct lock_args {

@@ -11,15 +11,22 @@
  *   2  class wait: everything else, by way of what the first step has found, so that a name which changed meanwhile makes no
  *      difference. Its threads may be stuck, and nothing else waits for them.
  *
- * The job owns its memory, the path and a duplicate of the directory among it: a cut abandons it, and its thread closes what
- * it gets in the end.
+ * A name that is in the cache, of a regular file or a directory on a file system that is known to be this machine's, is opened
+ * by the worker itself (RESOLVE_CACHED, 5.12): first as O_PATH, which starts nothing, to see what it is, then for real, with
+ * O_NONBLOCK so that not even a name that has changed meanwhile, or a lease, can make it wait.
+ *
+ * The first step is waited for, so that a cut open has not made or emptied a file behind its caller's back; but for one below
+ * a directory that a server has. What may wait owns its memory, the path and a duplicate of the directory among it: a cut
+ * abandons it, and its thread closes what it gets in the end.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -27,6 +34,7 @@
 #include "base/mem.h"
 #include "base/sized.h"
 #include "io/file.h"
+#include "io/locality.h"
 #include "ringline/blocking.h"
 
 #define FIRST_STEP_DONE 0
@@ -38,13 +46,14 @@
 struct opening {
 	struct open_how how;
 	struct rln_file_facts facts;      /* of the file, once it is open */
-	int dir;                          /* a duplicate, or AT_FDCWD */
+	int dir;                          /* of the file that is held, a duplicate, or AT_FDCWD */
+	bool owns_dir;
+	bool tried;                       /* the first step was taken, with */
+	int result;
 	int found;                        /* O_PATH, from the first step; -1: none */
 	int fd;
 	char path[];
 };
-
-/* On a thread */
 
 static int sys_open(int dir, const char *path, const struct open_how *how)
 {
@@ -60,6 +69,68 @@ static int sys_open(int dir, const char *path, const struct open_how *how)
 		fd = openat(dir, path, (int)how->flags, (mode_t)how->mode);
 	return fd < 0 ? -errno : (int)fd;
 }
+
+/* On the worker */
+
+/* What the name stands for, from the cache alone: a device of this machine, and something that does not wait to be opened. */
+static bool looks_easy(struct rln_io *io, int dir, const char *path, const struct open_how *how, struct statx *sx)
+{
+	struct open_how look = { .flags = O_PATH | O_CLOEXEC | (how->flags & O_NOFOLLOW),
+		                 .resolve = how->resolve | RESOLVE_CACHED };
+	int fd = sys_open(dir, path, &look);
+	bool told;
+
+	if (fd < 0)
+		return false;
+	told = statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE | STATX_INO, sx) == 0;
+	close(fd);
+	return told && (S_ISREG(sx->stx_mode) || S_ISDIR(sx->stx_mode)) &&
+	       rln_locality_known(io, makedev(sx->stx_dev_major, sx->stx_dev_minor));
+}
+
+static bool is_that(int fd, const struct statx *sx)
+{
+	struct statx now;
+
+	return statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE | STATX_INO, &now) == 0 &&
+	       now.stx_ino == sx->stx_ino && now.stx_dev_major == sx->stx_dev_major && now.stx_dev_minor == sx->stx_dev_minor;
+}
+
+/* Opens it without waiting. The descriptor; negative: a thread has to do it, and to say what is wrong. */
+static int open_easily(struct rln_io *io, int dir, const char *path, const struct open_how *how)
+{
+	struct open_how open = *how;
+	struct statx sx;
+	int fd;
+
+	if (how->flags & (O_CREAT | O_TRUNC | O_PATH | (O_TMPFILE & ~O_DIRECTORY)) || !looks_easy(io, dir, path, how, &sx))
+		return -EAGAIN;
+	open.flags |= O_NONBLOCK;
+	open.resolve |= RESOLVE_CACHED;
+	fd = sys_open(dir, path, &open);
+	if (fd < 0)
+		return fd;
+	if (is_that(fd, &sx) && (how->flags & O_NONBLOCK || fcntl(fd, F_SETFL, (int)how->flags) == 0))
+		return fd;
+	close(fd);
+	return -EAGAIN;
+}
+
+static int open_inline(struct rln_file_facts *facts, struct rln_io *io, const struct ringline_file *dir, const char *path,
+                       const struct open_how *how)
+{
+	int fd = open_easily(io, rln_file_dirfd(dir), path, how);
+	int r;
+
+	if (fd < 0)
+		return fd;
+	r = rln_file_find_out_local(facts, fd);
+	if (r < 0)
+		close(fd);
+	return r;
+}
+
+/* On a thread */
 
 /* Can this open only end at once, whatever the name stands for? */
 static bool never_waits(uint64_t flags)
@@ -99,9 +170,9 @@ static int first_step(void *arg)
 {
 	struct opening *o = arg;
 
-	if (!never_waits(o->how.flags) && could_wait(o))
-		return WAITS_FOR_MORE;
-	return open_name(o);
+	o->tried = true;
+	o->result = !never_waits(o->how.flags) && could_wait(o) ? WAITS_FOR_MORE : open_name(o);
+	return o->result;
 }
 
 /* By way of what was found; without /proc by its name once more. */
@@ -131,7 +202,7 @@ static void close_all(struct opening *o)
 {
 	if (o->found >= 0)
 		close(o->found);
-	if (o->dir >= 0)
+	if (o->owns_dir)
 		close(o->dir);
 	rln_mem_free(o);
 }
@@ -147,6 +218,12 @@ static void dispose(void *arg, int result)
 	close_all(o);
 }
 
+/* A name that begins at the root needs no directory, unless that is to be the root. */
+static bool needs_dir(const struct ringline_file *dir, const char *path, const struct open_how *how)
+{
+	return dir && (path[0] != '/' || how->resolve & RINGLINE_RESOLVE_IN_ROOT);
+}
+
 static int opening_new(struct opening **ret, const struct ringline_file *dir, const char *path, const struct open_how *how)
 {
 	size_t len = strlen(path) + 1;
@@ -157,58 +234,142 @@ static int opening_new(struct opening **ret, const struct ringline_file *dir, co
 	o->how = *how;
 	o->found = -1;
 	o->fd = -1;
-	o->dir = AT_FDCWD;
+	o->dir = needs_dir(dir, path, how) ? dir->fd : AT_FDCWD;
+	o->owns_dir = false;
+	o->tried = false;
 	memcpy(o->path, path, len);
-	if (dir && path[0] != '/')
-		o->dir = fcntl(dir->fd, F_DUPFD_CLOEXEC, 0);
-	if (o->dir < 0 && o->dir != AT_FDCWD) {
-		rln_mem_free(o);
-		return -errno;
-	}
 	*ret = o;
 	return 0;
 }
 
-static int run_steps(struct opening *o, bool remote)
+static void let_go(struct ringline_file *dir)
+{
+	if (dir)
+		rln_file_leave(dir);
+}
+
+/* From here on it may outlive the call and the directory, which is let go. Negative: the opening is disposed of. */
+static int own_dir(struct opening *o, struct ringline_file *dir)
+{
+	int r = 0;
+
+	if (o->dir != AT_FDCWD) {
+		o->dir = fcntl(o->dir, F_DUPFD_CLOEXEC, 0);
+		o->owns_dir = o->dir >= 0;
+		r = o->owns_dir ? 0 : -errno;
+	}
+	let_go(dir);
+	if (r < 0)
+		dispose(o, r);
+	return r;
+}
+
+/* A step that may be abandoned. Negative: the opening is disposed of, or will be. */
+static int run_abandonable(struct opening *o, int (*step)(void *arg))
+{
+	struct ringline_blocking_options options = RINGLINE_BLOCKING_OPTIONS_INIT;
+
+	options.job_class = RINGLINE_BLOCKING_WAIT;
+	return ringline_blocking_detached(step, o, dispose, &options);
+}
+
+/* One that ends soon is waited for: what it has opened, or made, is told even if there was a cut. As above. */
+static int run_first(struct opening *o)
 {
 	struct ringline_blocking_options options = RINGLINE_BLOCKING_OPTIONS_INIT;
 	int r;
 
-	options.job_class = remote ? RINGLINE_BLOCKING_WAIT : RINGLINE_BLOCKING_IO;
-	r = ringline_blocking_detached(first_step, o, dispose, &options);
-	if (r != WAITS_FOR_MORE)
+	options.job_class = RINGLINE_BLOCKING_IO;
+	r = ringline_blocking(first_step, o, &options);
+	if (o->tried)
+		r = o->result;
+	if (r < 0)
+		dispose(o, r);
+	return r;
+}
+
+/* Lets the directory go as soon as it is not needed any more. */
+static int run_steps(struct opening *o, struct ringline_file *dir)
+{
+	int r;
+
+	if (dir && dir->remote) {
+		r = own_dir(o, dir);
+		if (r == 0)
+			r = run_abandonable(o, first_step);
+		return r == WAITS_FOR_MORE ? run_abandonable(o, second_step) : r;
+	}
+	r = run_first(o);
+	if (r != WAITS_FOR_MORE) {
+		let_go(dir);
 		return r;
-	options.job_class = RINGLINE_BLOCKING_WAIT;
-	return ringline_blocking_detached(second_step, o, dispose, &options);
+	}
+	r = own_dir(o, dir);
+	return r < 0 ? r : run_abandonable(o, second_step);
 }
 
 /* The calls */
 
 struct open_args {
 	struct ringline_file **ret;
-	struct ringline_file *dir;
+	struct ringline_file *dir;        /* held */
 	const char *path;
 	struct open_how how;
 };
+
+static void count(struct rln_io *io, enum rln_engine engine)
+{
+	rln_stat_add(&io->exec->stats.completions[RLN_OP_OPEN][engine], 1);
+}
+
+/* The file is open, and becomes an object. */
+static int keep(struct ringline_file **ret, struct rln_io *io, const struct rln_file_facts *facts)
+{
+	*ret = rln_file_new(io, facts);
+	if (!*ret)
+		close(facts->fd);
+	return *ret ? 0 : -ENOMEM;
+}
+
+static bool opened_inline(struct rln_file_facts *facts, struct rln_io *io, const struct open_args *a)
+{
+	if ((a->dir && a->dir->remote) || !rln_request_may_try(io) || open_inline(facts, io, a->dir, a->path, &a->how) < 0)
+		return false;
+	count(io, RLN_ENGINE_INLINE);
+	return true;
+}
+
+static int open_on_thread(struct rln_io *io, const struct open_args *a)
+{
+	struct opening *o = NULL;
+	int r = opening_new(&o, a->dir, a->path, &a->how);
+
+	if (r < 0) {
+		let_go(a->dir);
+		return r;
+	}
+	r = run_steps(o, a->dir);
+	count(io, RLN_ENGINE_POOL);
+	if (r < 0)
+		return r;
+	if (!o->facts.remote && !o->facts.stream)
+		rln_locality_learn(io, o->facts.device);
+	r = keep(a->ret, io, &o->facts);
+	close_all(o);
+	return r;
+}
 
 static int64_t open_steps(void *arg)
 {
 	const struct open_args *a = arg;
 	struct rln_io *io = rln_io_current();
-	struct opening *o = NULL;
-	int r = opening_new(&o, a->dir, a->path, &a->how);
+	struct rln_file_facts facts;
+	int r = rln_task_current()->scope->reason;
 
-	if (r < 0)
-		return r;
-	r = run_steps(o, a->dir && a->dir->remote);
-	rln_stat_add(&io->exec->stats.completions[RLN_OP_OPEN][RLN_ENGINE_POOL], 1);
-	if (r < 0)
-		return r;         /* it has been disposed of, or will be */
-	*a->ret = rln_file_new(io, &o->facts);
-	if (!*a->ret)
-		close(o->fd);
-	close_all(o);
-	return *a->ret ? 0 : -ENOMEM;
+	if (r == 0 && !opened_inline(&facts, io, a))
+		return open_on_thread(io, a);
+	let_go(a->dir);
+	return r < 0 ? r : keep(a->ret, io, &facts);
 }
 
 static int read_args(struct open_args *a, int flags, uint32_t mode, const struct ringline_file_open_options *options)
@@ -237,9 +398,11 @@ int ringline_file_open(struct ringline_file **ret, struct ringline_file *dir, co
 		r = read_args(&a, flags, mode, options);
 	if (r == 0)
 		r = rln_task_get_parking(&t, __func__);
-	if (r == 0)
-		r = t->scope->reason;
-	return r < 0 ? r : (int)open_steps(&a);
+	if (r < 0)
+		return r;
+	if (dir)
+		rln_file_enter(dir);
+	return (int)open_steps(&a);
 }
 
 static void close_unwanted(void *args, int64_t result)
@@ -259,7 +422,14 @@ int ringline_file_open_begin(struct ringline_op **ret, struct ringline_file **fi
 		r = ret ? read_args(&a, flags, mode, options) : -EINVAL;
 	if (r == 0 && !rln_task_get(__func__))
 		r = rln_not_here();
-	return r < 0 ? r : rln_handle_steps(ret, &steps, &a, sizeof(a));
+	if (r < 0)
+		return r;
+	if (dir)
+		rln_file_enter(dir);
+	r = rln_handle_steps(ret, &steps, &a, sizeof(a));
+	if (r < 0)
+		let_go(dir);
+	return r;
 }
 
 /* A descriptor of the host's */

@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "base/sized.h"
 #include "io/file.h"
+#include "io/nvme.h"
 
 #ifndef STATX_DIOALIGN
 #define STATX_DIOALIGN 0x2000U
@@ -42,21 +43,25 @@ static bool is_remote(uint32_t magic)
 	}
 }
 
-/* Would a read of it wait for somebody? Character devices differ: epoll takes those that can be waited for. */
-static bool is_stream(int fd, uint32_t type)
+/*
+ * Would a read of it wait for somebody? Character devices differ: epoll takes those that can be waited for. 1, 0, or -errno:
+ * one that was taken for the other would hold a thread.
+ */
+static int is_stream(int fd, uint32_t type)
 {
 	struct epoll_event none = { 0 };
-	bool stream;
+	int stream;
 	int epfd;
 
 	if (type == S_IFIFO || type == S_IFSOCK)
-		return true;
+		return 1;
 	if (type != S_IFCHR)
-		return false;
+		return 0;
 	epfd = epoll_create1(EPOLL_CLOEXEC);
-	stream = epfd >= 0 && epoll_ctl(epfd, EPOLL_CTL_ADD, fd, &none) == 0;
-	if (epfd >= 0)
-		close(epfd);
+	if (epfd < 0)
+		return -errno;
+	stream = epoll_ctl(epfd, EPOLL_CTL_ADD, fd, &none) == 0;
+	close(epfd);
 	return stream;
 }
 
@@ -74,19 +79,33 @@ static void find_alignment(struct rln_file_facts *facts)
 	facts->offset_alignment = align[1];
 }
 
-int rln_file_find_out(struct rln_file_facts *facts, int fd)
+int rln_file_find_out_local(struct rln_file_facts *facts, int fd)
 {
-	struct statfs fs;
 	struct stat st;
 
 	*facts = (struct rln_file_facts){ .fd = fd, .flags = fcntl(fd, F_GETFL) };
 	if (facts->flags < 0 || fstat(fd, &st) < 0)
 		return -errno;
 	facts->type = st.st_mode & S_IFMT;
-	facts->stream = !(facts->flags & O_PATH) && is_stream(fd, facts->type);
-	facts->remote = !facts->stream && fstatfs(fd, &fs) == 0 && is_remote((uint32_t)fs.f_type);
+	facts->device = st.st_dev;
+	facts->special = st.st_rdev;
 	if (facts->flags & O_DIRECT)
 		find_alignment(facts);
+	return 0;
+}
+
+int rln_file_find_out(struct rln_file_facts *facts, int fd)
+{
+	struct statfs fs;
+	int r = rln_file_find_out_local(facts, fd);
+
+	if (r == 0 && !(facts->flags & O_PATH))
+		r = is_stream(fd, facts->type);
+	if (r < 0)
+		return r;
+	facts->stream = r;
+	facts->nvme = facts->type == S_IFCHR && rln_nvme_is_device(facts->special);
+	facts->remote = !facts->stream && (fstatfs(fd, &fs) < 0 || is_remote((uint32_t)fs.f_type));
 	return 0;
 }
 
@@ -104,12 +123,14 @@ struct ringline_file *rln_file_new(struct rln_io *io, const struct rln_file_fact
 	file->type = facts->type;
 	file->remote = facts->remote;
 	file->stream = facts->stream;
+	file->nvme = facts->nvme;
 	file->direct = facts->flags & O_DIRECT;
 	file->writable = (facts->flags & O_ACCMODE) != O_RDONLY;
 	file->cannot_try = facts->type != S_IFREG || file->direct;
 	file->memory_alignment = facts->memory_alignment;
 	file->offset_alignment = facts->offset_alignment;
-	rln_list_init(&file->requests);
+	rln_list_init(&file->requests[0]);
+	rln_list_init(&file->requests[1]);
 	rln_list_init(&file->lock_waits);
 	rln_source_init(&file->closed);
 	rln_list_init(&file->link);
@@ -184,7 +205,9 @@ static void close_descriptor(struct ringline_file *file)
 	rln_request_init(&c->q, RLN_OP_CLOSE, NULL);
 	c->q.f.op.fd = file->fd;
 	c->q.done = closer_done;
-	if (file->remote || (file->writable && !rln_backend_carries(rln_exec_current->backend, RLN_OP_WRITE)))
+	if (file->remote)
+		c->q.flags |= RLN_REQUEST_REMOTE;
+	if (file->writable && !rln_backend_carries(rln_exec_current->backend, RLN_OP_WRITE))
 		c->q.flags |= RLN_REQUEST_NO_RING;
 	(void)!rln_request_start(&c->q, true);    /* a patient one is never refused */
 }
@@ -200,17 +223,24 @@ void rln_file_leave(struct ringline_file *file)
 		close_descriptor(file);
 }
 
-void rln_file_begin_close(struct ringline_file *file)
+/* One that has ended is on neither list any more. */
+static void cancel_requests(struct rln_list *list, int which)
 {
 	struct rln_list *it;
 	struct rln_list *tmp;
 
+	rln_list_for_each_safe (it, tmp, list)
+		rln_request_cancel(rln_container_of(it, struct rln_request, link[which]));
+}
+
+void rln_file_begin_close(struct ringline_file *file)
+{
 	if (file->closing)
 		return;
 	file->closing = true;
 	rln_file_enter(file);
-	rln_list_for_each_safe (it, tmp, &file->requests)
-		rln_request_cancel(rln_list_entry(it, struct rln_request, link));
+	cancel_requests(&file->requests[0], 0);
+	cancel_requests(&file->requests[1], 1);
 	rln_file_cancel_lock_waits(file);
 	rln_file_leave(file);
 }
@@ -362,7 +392,7 @@ int ringline_file_info(const struct ringline_file *file, struct ringline_file_in
 	out.fd = file->fd;
 	out.type = file->type;
 	out.flags = (file->remote ? RINGLINE_FILE_REMOTE : 0) | (file->stream ? RINGLINE_FILE_STREAM : 0) |
-		    (file->direct ? RINGLINE_FILE_DIRECT : 0);
+		    (file->direct ? RINGLINE_FILE_DIRECT : 0) | (file->nvme ? RINGLINE_FILE_NVME : 0);
 	out.operations = file->calls;
 	out.memory_alignment = file->memory_alignment;
 	out.offset_alignment = file->offset_alignment;

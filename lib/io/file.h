@@ -32,13 +32,14 @@ struct ringline_file {
 	bool remote;
 	bool stream;
 	bool direct;
+	bool nvme;                        /* takes commands (io/nvme.h) */
 	bool writable;
 	bool cannot_try;                  /* its file system does not know reads that do not wait */
 	bool reading;                     /* of a stream */
 	bool writing;
 	uint32_t memory_alignment;        /* 0: not known */
 	uint32_t offset_alignment;
-	struct rln_list requests;         /* rln_request.link */
+	struct rln_list requests[2];      /* rln_request.link: those whose first, and whose second file it is */
 	struct rln_list lock_waits;       /* of threads that wait for locks (file-lock.c) */
 	struct rln_source closed;         /* who waits for the end */
 };
@@ -48,11 +49,17 @@ struct rln_file_facts {
 	int fd;
 	int flags;                        /* of fcntl(2) */
 	uint32_t type;
+	uint64_t device;
+	uint64_t special;                 /* the number of the device that it is */
 	bool remote;
 	bool stream;
+	bool nvme;
 	uint32_t memory_alignment;
 	uint32_t offset_alignment;
 };
+
+/* Of a regular file or a directory of this machine, which does not take asking: without waiting. 0 or -errno. */
+int rln_file_find_out_local(struct rln_file_facts *facts, int fd);
 
 /* 0 or -errno. May block as long as the file's server does. */
 int rln_file_find_out(struct rln_file_facts *facts, int fd);
@@ -67,7 +74,7 @@ static inline int rln_file_check(const struct ringline_file *file, const char *c
 {
 	const struct rln_exec *x = rln_exec_current;
 
-	if (rln_likely(file && x && x->alive && file->io == x->io && rln_slot_live(&file->slot) && !file->closing))
+	if (rln_likely(file && x && x->alive && rln_slot_live(&file->slot) && file->io == x->io && !file->closing))
 		return 0;
 	return rln_file_refuse(file, call);
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Being told what changes in directories; inotify.h tells the idea. */
 #include <errno.h>
-#include <limits.h>
 #include <string.h>
 #include <sys/inotify.h>
 #include <unistd.h>
@@ -104,14 +103,16 @@ int ringline_inotify_fd(const struct ringline_inotify *inotify)
 
 static int64_t call_add(struct rln_request *q)
 {
-	char room[PATH_MAX];
-	const char *path = rln_path_full(room, q->f.op.fd, q->f.op.ptr);
-	int watch;
+	struct rln_path_full full;
+	int watch = rln_path_full_begin(&full, q->f.op.fd, q->f.op.ptr);
 
-	if (!path)
-		return -ENAMETOOLONG;
-	watch = inotify_add_watch(q->f.fd2, path, q->f.flags);
-	return watch < 0 ? -errno : watch;
+	if (watch < 0)
+		return watch;
+	watch = inotify_add_watch(q->f.fd2, full.path, q->f.flags);
+	if (watch < 0)
+		watch = -errno;
+	rln_path_full_end(&full);
+	return watch;
 }
 
 static int prepare_add(struct rln_request *q, struct ringline_inotify *n, struct ringline_file *dir, const char *path,
@@ -181,16 +182,18 @@ static int took(struct ringline_inotify *n, ssize_t len)
 	return len > 0 ? 0 : len < 0 ? (int)len : -EIO;
 }
 
-/* Waits for events, unless some are left. The instance may be closed meanwhile, and goes with its last reader. */
+/*
+ * Waits for events, unless some are left, and unless the scope was cut. The instance may be closed meanwhile, and goes with its
+ * last reader.
+ */
 static int read_event(struct ringline_inotify *n, struct ringline_inotify_event *event)
 {
-	int r = 0;
+	int r = rln_task_current()->scope->reason;
 
-	if (n->at == n->len) {
-		n->busy = true;
+	n->busy = true;
+	if (r == 0 && n->at == n->len)
 		r = took(n, ringline_file_read(n->file, n->events, EVENTS_SIZE, RINGLINE_FILE_POSITION));
-		n->busy = false;
-	}
+	n->busy = false;
 	if (n->closing) {
 		release(n);
 		return -EBADF;

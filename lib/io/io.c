@@ -13,6 +13,7 @@
 #include "io/inotify.h"
 #include "io/io.h"
 #include "io/listener.h"
+#include "io/locality.h"
 #include "io/pipes.h"
 #include "io/region.h"
 #include "io/request.h"
@@ -38,6 +39,7 @@ void rln_io_init(struct rln_io *io, struct rln_exec *x, const struct rln_io_conf
 	rln_dgram_select_init(io);
 	rln_files_init(io);
 	rln_requests_init(io);
+	rln_locality_init(io);
 	rln_regions_init(io);
 	rln_dirs_init(io);
 	rln_inotifies_init(io);
@@ -75,6 +77,7 @@ void rln_io_fini(struct rln_io *io)
 	rln_inotifies_fini(io);
 	rln_dirs_fini(io);
 	rln_regions_fini(io);
+	rln_locality_fini(io);
 	rln_requests_fini(io);
 	rln_files_fini(io);
 	rln_timers_fini(io);

@@ -16,6 +16,8 @@
 #include "core/executor.h"
 #include "io/clock.h"
 
+#define RLN_LOCAL_DEVICES 8u      /* that are remembered */
+
 struct ringline_fd_watch;
 struct rln_io;
 struct rln_listen;
@@ -89,6 +91,9 @@ struct rln_io {
 	struct rln_slab requests;         /* of op handles (request.c) */
 	struct rln_list deferred;         /* rln_request.deferred: for the next turn, by `more` */
 	struct rln_deferred more;
+	int mounts_fd;                    /* tells of changes of mounts; -1: not needed yet (locality.c) */
+	uint32_t nlocal;                  /* devices that were learned */
+	uint64_t local[RLN_LOCAL_DEVICES];   /* the last of them */
 	uint64_t inline_turn;             /* which turn's calls `inlined` counts */
 	uint32_t inlined;
 	struct rln_slab closers;          /* closes under way (file.c) */

@@ -71,6 +71,10 @@ io_sources = \
 	lib/io/io.h \
 	lib/io/listener.c \
 	lib/io/listener.h \
+	lib/io/locality.c \
+	lib/io/locality.h \
+	lib/io/nvme.c \
+	lib/io/nvme.h \
 	lib/io/path-whole.c \
 	lib/io/path.c \
 	lib/io/path.h \

@@ -102,6 +102,12 @@ static int read_rest(struct rln_request *q, struct reading *g)
 	}
 }
 
+/* A length without blocks may not be true: sysfs says 4096 of all its files. Reading on tells. */
+static size_t first_size(const struct stat *st, uint64_t max)
+{
+	return st->st_size ? (size_t)rln_min((uint64_t)st->st_size, max) + 1 : FIRST_SIZE;
+}
+
 static int read_whole(struct rln_request *q, struct reading *g)
 {
 	struct stat st = { 0 };
@@ -110,7 +116,7 @@ static int read_whole(struct rln_request *q, struct reading *g)
 	g->fd = open_whole(q->f.op.fd, q->f.op.ptr, &st);
 	if (g->fd < 0)
 		return g->fd;
-	r = (uint64_t)st.st_size > g->max ? -EFBIG : grow(g, st.st_size ? (size_t)st.st_size + 1 : FIRST_SIZE);
+	r = (uint64_t)st.st_size > g->max && st.st_blocks ? -EFBIG : grow(g, first_size(&st, g->max));
 	if (r == 0)
 		r = read_rest(q, g);
 	close(g->fd);
@@ -212,7 +218,7 @@ static int open_dir(struct replacing *p, int dir, const char *path)
 	p->name = slash ? slash + 1 : path;
 	if (!*p->name)
 		return *path ? -EISDIR : -ENOENT;
-	if (len >= sizeof(room))
+	if (strlen(path) >= sizeof(room))
 		return -ENAMETOOLONG;
 	memcpy(room, slash ? path : ".", slash ? len : 1);
 	room[slash ? len : 1] = '\0';

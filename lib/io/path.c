@@ -44,14 +44,45 @@ int rln_path_prepare_second(struct rln_request *q, struct ringline_file *dir, co
 	return 0;
 }
 
-const char *rln_path_full(char *room, int dirfd, const char *path)
+static bool fill(struct rln_path_full *full, int dirfd, const char *path)
 {
-	int n;
+	full->path = full->room;
+	return snprintf(full->room, sizeof(full->room), "/proc/self/fd/%d/%s", dirfd, path) < (int)sizeof(full->room);
+}
 
-	if (dirfd == AT_FDCWD || path[0] == '/')
-		return path;
-	n = snprintf(room, PATH_MAX, "/proc/self/fd/%d/%s", dirfd, path);
-	return n < PATH_MAX ? room : NULL;
+/* Opens all but the last part of a long name. */
+static int open_most(struct rln_path_full *full, int dirfd, const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	size_t len = slash ? (size_t)(slash - path) : 0;
+
+	if (!len || len >= sizeof(full->room))
+		return -ENAMETOOLONG;
+	memcpy(full->room, path, len);
+	full->room[len] = '\0';
+	full->fd = openat(dirfd, full->room, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (full->fd < 0)
+		return -errno;
+	if (fill(full, full->fd, slash + 1))
+		return 0;
+	close(full->fd);
+	return -ENAMETOOLONG;
+}
+
+/* An empty name is none, and must not become the directory. */
+int rln_path_full_begin(struct rln_path_full *full, int dirfd, const char *path)
+{
+	full->fd = -1;
+	full->path = path;
+	if (dirfd == AT_FDCWD || !path[0] || path[0] == '/' || fill(full, dirfd, path))
+		return 0;
+	return strlen(path) < PATH_MAX ? open_most(full, dirfd, path) : -ENAMETOOLONG;
+}
+
+void rln_path_full_end(const struct rln_path_full *full)
+{
+	if (full->fd >= 0)
+		close(full->fd);
 }
 
 /* Two names */
@@ -263,7 +294,7 @@ static int prepare_readlink(struct rln_request *q, struct ringline_file *dir, co
 	if (r < 0)
 		return r;
 	q->f.ptr2 = target;
-	q->f.op.len = size;
+	q->f.op.len = rln_min(size, (size_t)INT_MAX);     /* of which the system call takes no more */
 	q->call = call_readlink;
 	return 0;
 }

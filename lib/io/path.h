@@ -3,6 +3,8 @@
 #ifndef RLN_IO_PATH_H
 #define RLN_IO_PATH_H
 
+#include <linux/limits.h>
+
 #include "io/file.h"
 #include "io/request.h"
 #include "ringline/path.h"
@@ -22,9 +24,17 @@ int rln_path_prepare_stat(struct rln_request *q, struct ringline_file *file, con
 int rln_path_stat_out(struct ringline_stat *out, const struct statx *sx);
 
 /*
- * A name below a directory for calls that know no directories, by way of /proc; on a thread. *room* for PATH_MAX bytes. NULL:
- * too long.
+ * A name below a directory for calls that know no directories, by way of /proc; on a thread. Where the way there makes it too
+ * long, all but its last part is opened.
  */
-const char *rln_path_full(char *room, int dirfd, const char *path);
+struct rln_path_full {
+	const char *path;
+	int fd;                           /* of the part that was opened; -1: none */
+	char room[PATH_MAX];
+};
+
+/* 0 or -errno. What was begun with 0 is to be ended. */
+int rln_path_full_begin(struct rln_path_full *full, int dirfd, const char *path);
+void rln_path_full_end(const struct rln_path_full *full);
 
 #endif

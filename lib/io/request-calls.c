@@ -46,6 +46,16 @@ static ssize_t call_read(struct rln_request *q)
 	return preadv2(q->f.op.fd, iov, n, offset_of(q), (int)q->f.flags);
 }
 
+/* A device may know no flags (RWF_APPEND), and has no end to append to either. */
+static ssize_t write_vector(const struct rln_request *q, const struct iovec *iov, int n)
+{
+	ssize_t done = pwritev2(q->f.op.fd, iov, n, offset_of(q), (int)q->f.flags);
+
+	if (done < 0 && errno == EOPNOTSUPP && q->f.flags && q->held[0]->type == S_IFCHR)
+		done = pwritev2(q->f.op.fd, iov, n, offset_of(q), 0);
+	return done;
+}
+
 /* A pipe or a device that is no stream to us may raise SIGPIPE all the same. */
 static ssize_t call_write(struct rln_request *q)
 {
@@ -56,7 +66,7 @@ static ssize_t call_write(struct rln_request *q)
 	ssize_t done;
 
 	rln_sigpipe_hold(&guard);
-	done = pwritev2(q->f.op.fd, iov, n, offset_of(q), (int)q->f.flags);
+	done = write_vector(q, iov, n);
 	rln_sigpipe_release(&guard, done < 0 && errno == EPIPE);
 	return done;
 }

@@ -44,12 +44,17 @@ static void count(const struct rln_request *q, enum rln_engine engine)
 	rln_stat_add(&rln_exec_current->stats.completions[q->opcode][engine], 1);
 }
 
+static bool closing(const struct rln_request *q)
+{
+	return (q->held[0] && q->held[0]->closing) || (q->held[1] && q->held[1]->closing);
+}
+
 /* What was read before the rest was asked for is not lost. What the close of a file took back was not the caller's wish. */
 static int64_t in_all(const struct rln_request *q, int64_t result)
 {
 	if (q->moved)
 		return (int64_t)q->moved + rln_max(result, (int64_t)0);
-	if (result == -ECANCELED && q->held[0] && q->held[0]->closing)
+	if (result == -ECANCELED && closing(q))
 		return -EBADF;
 	return result;
 }
@@ -77,12 +82,13 @@ static int hold(struct rln_request *q)
 			return -EBUSY;
 		*side(q) = true;
 	}
-	rln_list_init(&q->link);
-	if (q->held[0])
-		rln_list_add_tail(&q->held[0]->requests, &q->link);
-	for (i = 0; i < 2; i++)
-		if (q->held[i])
-			rln_file_enter(q->held[i]);
+	for (i = 0; i < 2; i++) {
+		rln_list_init(&q->link[i]);
+		if (!q->held[i])
+			continue;
+		rln_list_add_tail(&q->held[i]->requests[i], &q->link[i]);
+		rln_file_enter(q->held[i]);
+	}
 	if (q->region)
 		rln_region_enter(q->region);
 	return 0;
@@ -92,7 +98,8 @@ static void let_go(struct rln_request *q)
 {
 	int i;
 
-	rln_list_del(&q->link);
+	for (i = 0; i < 2; i++)
+		rln_list_del(&q->link[i]);
 	if (q->flags & RLN_REQUEST_STREAM)
 		*side(q) = false;
 	if (q->region)
@@ -148,7 +155,7 @@ static void job_done(struct rln_job *job)
 
 static bool remote(const struct rln_request *q)
 {
-	return (q->held[0] && q->held[0]->remote) || (q->held[1] && q->held[1]->remote);
+	return q->flags & RLN_REQUEST_REMOTE || (q->held[0] && q->held[0]->remote) || (q->held[1] && q->held[1]->remote);
 }
 
 static int to_pool(struct rln_request *q, bool patient)
@@ -165,7 +172,7 @@ static void op_done(struct rln_op *op, const struct rln_completion *c)
 	struct rln_request *q = rln_container_of(op, struct rln_request, f.op);
 	bool could_not = c->res == -EAGAIN || c->res == -ECANCELED;
 
-	if (could_not && !cut(q) && rln_opcode_is_file(op->opcode))
+	if (could_not && !cut(q) && rln_opcode_is_file(op->opcode) && !(q->flags & RLN_REQUEST_RING_ONLY))
 		(void)!to_pool(q, true);          /* a patient job is never refused */
 	else
 		complete(q, c->res);
@@ -186,17 +193,28 @@ static bool may_ring(const struct rln_request *q)
 
 /* On the worker itself */
 
-static bool may_inline(struct rln_io *io, const struct rln_request *q)
+static bool had_enough(struct rln_io *io)
 {
 	uint64_t turn = rln_stat_get(&io->exec->stats.turns);
 
-	if (!(q->flags & RLN_REQUEST_INLINE) || !io->config.try_inline || remote(q))
-		return false;
 	if (io->inline_turn != turn) {
 		io->inline_turn = turn;
 		io->inlined = 0;
 	}
+	return io->inlined >= INLINE_PER_TURN;
+}
+
+bool rln_request_may_try(struct rln_io *io)
+{
+	if (!io->config.try_inline || had_enough(io))
+		return false;
+	io->inlined++;
 	return true;
+}
+
+static bool may_inline(const struct rln_io *io, const struct rln_request *q)
+{
+	return q->flags & RLN_REQUEST_INLINE && io->config.try_inline && !remote(q);
 }
 
 static int64_t attempt(struct rln_io *io, struct rln_request *q)
@@ -239,14 +257,24 @@ static void defer(struct rln_io *io, struct rln_request *q)
 
 /* Starting */
 
+/* What lies in the request may have been copied since it was prepared. */
+static void point_at_own(struct rln_request *q)
+{
+	if (q->opcode == RLN_OP_STATX)
+		q->f.ptr2 = &q->u.statx;
+	if (q->opcode == RLN_OP_NVME) {
+		q->f.op.ptr = &q->u.nvme.command;
+		q->f.ptr2 = &q->u.nvme.value;
+	}
+}
+
 /* The way it goes when it was not over at once. */
 static int send_on_its_way(struct rln_request *q, bool later, bool patient)
 {
 	int r;
 
 	atomic_init(&q->cut, false);
-	if (q->opcode == RLN_OP_STATX)
-		q->f.ptr2 = &q->u.statx;  /* it may have been copied since */
+	point_at_own(q);
 	r = hold(q);
 	if (r < 0)
 		return r;
@@ -277,7 +305,7 @@ static bool over_at_once(struct rln_request *q, int64_t *result, bool *later)
 	*later = false;
 	if (!may_inline(io, q))
 		return false;
-	*later = io->inlined >= INLINE_PER_TURN;
+	*later = had_enough(io);
 	if (*later)
 		return false;
 	*result = attempt(io, q);
@@ -404,11 +432,14 @@ static int start_for_handle(struct ringline_op *h, const struct rln_request *pro
 		return -ENOMEM;
 	h->work.ptr = s;
 	memcpy(&s->q, proto, offsetof(struct rln_request, u) + proto->given);
+	rln_list_init(&s->q.f.op.link);   /* the copy is linked to where it came from */
 	s->q.done = handle_done;
 	s->q.waiter.handle = h;
 	r = send_on_its_way(&s->q, later, false);
-	if (r < 0)
+	if (r < 0) {
+		h->work.ptr = NULL;
 		rln_slab_free(&rln_io_current()->requests, s);
+	}
 	return r;
 }
 
@@ -431,11 +462,14 @@ int rln_request_begin(struct ringline_op **ret, struct rln_request *q, int r, co
 		rln_handle_done(h, result);
 	else
 		r = start_for_handle(h, q, later);
-	if (r < 0)
+	if (r < 0 && !q->moved) {
 		rln_handle_drop(h);
-	else
-		*ret = h;
-	return r;
+		return r;
+	}
+	if (r < 0)
+		rln_handle_done(h, in_all(q, r));   /* the position has moved: what was read is told, if not the rest */
+	*ret = h;
+	return 0;
 }
 
 /* The worker's */

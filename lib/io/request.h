@@ -14,7 +14,7 @@
  * for them. Cancelling is a request to whoever has it: what is queued is taken back, what runs is waited for.
  *
  * The ring may say that it cannot just now (-EAGAIN, or a -ECANCELED that nobody asked for, when the kernel has no thread):
- * then a thread of ours does it.
+ * then a thread of ours does it, if it is something that a thread can do.
  */
 #ifndef RLN_IO_REQUEST_H
 #define RLN_IO_REQUEST_H
@@ -40,10 +40,12 @@ struct rln_request;
 
 /* flags of a request */
 enum {
-	RLN_REQUEST_NO_RING  = 1u << 0,   /* the backend must not have it, whatever it carries */
-	RLN_REQUEST_INLINE   = 1u << 1,   /* may be tried by a call that does not wait */
-	RLN_REQUEST_SHIELDED = 1u << 3,   /* a task waits for it whatever becomes of its scope */
-	RLN_REQUEST_STREAM   = 1u << 2,   /* has its side of a stream to itself: f.op is RECV or SEND */
+	RLN_REQUEST_NO_RING   = 1u << 0,  /* the backend must not have it, whatever it carries */
+	RLN_REQUEST_INLINE    = 1u << 1,  /* may be tried by a call that does not wait */
+	RLN_REQUEST_STREAM    = 1u << 2,  /* has its side of a stream to itself: f.op is RECV or SEND */
+	RLN_REQUEST_SHIELDED  = 1u << 3,  /* a task waits for it whatever becomes of its scope */
+	RLN_REQUEST_REMOTE    = 1u << 4,  /* a server is asked, though no file is held */
+	RLN_REQUEST_RING_ONLY = 1u << 5,  /* by the backend, which carries it, or not at all */
 };
 
 enum rln_request_route {
@@ -55,7 +57,7 @@ enum rln_request_route {
 
 struct rln_request {
 	struct rln_file_op f;             /* first: as the backend has it */
-	struct rln_list link;             /* ringline_file.requests, or unlinked */
+	struct rln_list link[2];          /* ringline_file.requests[i] of held[i], or unlinked */
 	struct rln_list deferred;         /* rln_io.deferred */
 	struct ringline_file *held[2];    /* NULL: none */
 	struct ringline_region *region;   /* the memory lies in it; NULL: in none */
@@ -83,8 +85,11 @@ struct rln_request {
 		struct msghdr msg;
 		uint64_t to_offset;
 		struct {
+			struct rln_nvme_command command;
+			uint64_t value;
+		} nvme;
+		struct {
 			const char *const *paths;
-			char *stats;
 			size_t n;
 			size_t stride;
 			int *results;
@@ -103,6 +108,9 @@ int64_t rln_request_run(struct rln_request *q, int r, const char *call);
 
 /* Begins a copy of *q*, unless it is over at once. 0 or -errno. */
 int rln_request_begin(struct ringline_op **ret, struct rln_request *q, int r, const char *call) rln_must_check;
+
+/* May the worker do something of this kind by itself, or had the turn enough of that? Counts it. */
+bool rln_request_may_try(struct rln_io *io) rln_must_check;
 
 /* Cancels one that is under way. */
 void rln_request_cancel(struct rln_request *q);

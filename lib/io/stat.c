@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -128,16 +129,28 @@ int ringline_path_stat_begin(struct ringline_op **ret, struct ringline_file *dir
 
 /* Many: a thread looks at one name after the other. */
 
+#define MANY_IN_ROW 32u
+
+static bool many_cut(const struct rln_request *q)
+{
+	return atomic_load_explicit(&q->cut, memory_order_relaxed);
+}
+
+/* A call that was interrupted is made again, like all others (request.c). */
 static int stat_one(const struct rln_request *q, size_t i)
 {
-	struct ringline_stat *out = (struct ringline_stat *)(q->u.many.stats + i * q->u.many.stride);
+	struct ringline_stat *out = (struct ringline_stat *)((char *)q->out + i * q->u.many.stride);
 	struct statx sx;
+	int r;
 
 	memset(&sx, 0, sizeof(sx));
 	if (!q->u.many.paths[i])
 		return -EINVAL;
-	if (statx(q->f.op.fd, q->u.many.paths[i], (int)q->f.flags, q->f.mode, &sx) < 0)
-		return -errno;
+	do
+		r = statx(q->f.op.fd, q->u.many.paths[i], (int)q->f.flags, q->f.mode, &sx) < 0 ? -errno : 0;
+	while (r == -EINTR && !many_cut(q));
+	if (r < 0)
+		return r == -EINTR ? -ECANCELED : r;
 	out->size = q->u.many.stride;
 	return rln_path_stat_out(out, &sx);
 }
@@ -148,23 +161,15 @@ static int64_t stat_all(struct rln_request *q)
 	bool cut = false;
 	size_t i;
 
-	q->out = NULL;            /* every result is told from here on */
 	for (i = 0; i < q->u.many.n; i++) {
-		cut = cut || atomic_load_explicit(&q->cut, memory_order_relaxed);
+		cut = cut || many_cut(q);
 		q->u.many.results[i] = cut ? -ECANCELED : stat_one(q, i);
+		cut = q->u.many.results[i] == -ECANCELED;
 		failed += q->u.many.results[i] < 0;
+		if (i % MANY_IN_ROW == MANY_IN_ROW - 1)
+			sched_yield();    /* whoever serves connections may need the processor */
 	}
 	return cut ? -ECANCELED : failed;
-}
-
-/* Of one that was taken back before a thread had it nothing was told. */
-static int64_t many_over(struct rln_request *q, int64_t result)
-{
-	size_t i;
-
-	for (i = 0; q->out && i < q->u.many.n; i++)
-		q->u.many.results[i] = (int)result;
-	return result;
 }
 
 static int prepare_many(struct rln_request *q, struct ringline_file *dir, const char *const *paths, size_t n, int flags,
@@ -177,9 +182,7 @@ static int prepare_many(struct rln_request *q, struct ringline_file *dir, const 
 	if (r < 0)
 		return r;
 	q->call = stat_all;
-	q->finish = many_over;
 	q->out = stats;
-	q->u.many.stats = (char *)stats;
 	q->f.flags = (uint32_t)flags;
 	q->f.mode = mask ? mask : STATX_BASIC_STATS;
 	q->u.many.paths = paths;
@@ -187,6 +190,8 @@ static int prepare_many(struct rln_request *q, struct ringline_file *dir, const 
 	q->u.many.stride = stat_size;
 	q->u.many.results = results;
 	q->given = sizeof(q->u.many);
+	while (n--)
+		results[n] = -ECANCELED;          /* until somebody has looked */
 	return 0;
 }
 

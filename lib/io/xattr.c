@@ -7,7 +7,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <sys/xattr.h>
 
 #include "io/path.h"
@@ -38,14 +37,16 @@ static ssize_t call_named(const struct rln_request *q, const char *path)
 
 static int64_t call_name(struct rln_request *q)
 {
-	char room[PATH_MAX];
-	const char *path = rln_path_full(room, q->f.op.fd, q->f.op.ptr);
-	ssize_t n;
+	struct rln_path_full full;
+	int64_t n = rln_path_full_begin(&full, q->f.op.fd, q->f.op.ptr);
 
-	if (!path)
-		return -ENAMETOOLONG;
-	n = call_named(q, path);
-	return n < 0 ? -errno : n;
+	if (n < 0)
+		return n;
+	n = call_named(q, full.path);
+	if (n < 0)
+		n = -errno;
+	rln_path_full_end(&full);
+	return n;
 }
 
 static int64_t call_file(struct rln_request *q)

@@ -212,7 +212,7 @@ static int bad_main(void *arg)
 	g_assert_cmpint(ringline_blocking(NULL, NULL, NULL), ==, -EINVAL);
 	g_assert_cmpint(ringline_blocking_begin(NULL, add, NULL, NULL), ==, -EINVAL);
 	g_assert_cmpint(ringline_blocking_detached(add, &g, NULL, NULL), ==, -EINVAL);
-	o.job_class = 3;
+	o.job_class = RINGLINE_BLOCKING_WAIT + 1;
 	g_assert_cmpint(ringline_blocking(add, NULL, &o), ==, -EINVAL);
 	g_assert_cmpint(ringline_blocking_detached(through, &g, gate_disposed, &o), ==, -EINVAL);
 	g_assert_cmpint(ringline_blocking_detached_begin(&op, through, &g, gate_disposed, &o), ==, -EINVAL);
@@ -226,7 +226,7 @@ static int bad_main(void *arg)
 	o.flags = 0;
 	o.reserved = 1;
 	g_assert_cmpint(ringline_blocking(add, NULL, &o), ==, -EINVAL);
-	g_assert_cmpint(ringline_blocking_stats(NULL, 3, &s), ==, -EINVAL);
+	g_assert_cmpint(ringline_blocking_stats(NULL, RINGLINE_BLOCKING_WAIT + 1, &s), ==, -EINVAL);
 	g_assert_cmpint(ringline_blocking_stats(NULL, 0, NULL), ==, -EINVAL);
 	return 0;
 }

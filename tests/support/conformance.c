@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 
 #include "support/conformance.h"
+#include "support/places.h"
 
 #define LOG_ERROR_LEVEL 3        /* syslog(3)'s */
 #define STRESS_CONNS    40
@@ -134,6 +135,96 @@ static uint64_t completions(const struct ringline_runtime *rt, uint32_t worker, 
 	return sum;
 }
 
+/* --- the manual's list of who carries an operation on files out --------------------------------------------------------- */
+
+enum { COLUMN_NAME, COLUMN_IO_URING, COLUMN_EPOLL, COLUMNS };
+
+static const char *const carriers[] = { "io_uring", "epoll", "pool", "inline" };
+
+struct listed {
+	char *column[COLUMNS];
+	uint64_t count[G_N_ELEMENTS(carriers)];
+};
+
+static GPtrArray *list;          /* struct listed */
+
+/* Rows look like ".It read Ta inline, io_uring Ta inline, pool Ta file_read, ..." and lie between two lines of a column list. */
+static void read_list(void)
+{
+	g_autofree char *path = g_test_build_filename(G_TEST_DIST, "..", "doc", "man", "ringline-files.7", NULL);
+	g_autofree char *text = NULL;
+	g_auto(GStrv) lines = NULL;
+	size_t i;
+
+	list = g_ptr_array_new();
+	g_assert_true(g_file_get_contents(path, &text, NULL, NULL));
+	lines = g_strsplit(text, "\n", -1);
+	for (i = 0; lines[i]; i++) {
+		g_auto(GStrv) cells = g_strsplit(lines[i], " Ta ", -1);
+		struct listed *row;
+
+		if (!g_str_has_prefix(lines[i], ".It ") || g_str_has_prefix(lines[i], ".It Sy") || g_strv_length(cells) != 4)
+			continue;
+		row = g_new0(struct listed, 1);
+		row->column[COLUMN_NAME] = g_strdup(cells[0] + strlen(".It "));
+		row->column[COLUMN_IO_URING] = g_strdup(cells[1]);
+		row->column[COLUMN_EPOLL] = g_strdup(cells[2]);
+		g_ptr_array_add(list, row);
+	}
+	g_assert_cmpuint(list->len, >, 25);
+}
+
+static void free_list(void)
+{
+	guint i;
+	int k;
+
+	for (i = 0; i < list->len; i++) {
+		struct listed *row = g_ptr_array_index(list, i);
+
+		for (k = 0; k < COLUMNS; k++)
+			g_free(row->column[k]);
+		g_free(row);
+	}
+	g_ptr_array_unref(list);
+}
+
+static void collect_listed(const struct ringline_runtime *rt, uint32_t worker)
+{
+	uint64_t n;
+	size_t k;
+	guint i;
+
+	for (i = 0; i < list->len; i++)
+		for (k = 0; k < G_N_ELEMENTS(carriers); k++) {
+			struct listed *row = g_ptr_array_index(list, i);
+
+			CONF_OK(ringline_worker_op_count(rt, worker, row->column[COLUMN_NAME], carriers[k], &n));
+			row->count[k] += n;
+		}
+}
+
+/* Whoever carried an operation out is named for it. */
+static void end_list(void)
+{
+	int column = conf_is("epoll") ? COLUMN_EPOLL : COLUMN_IO_URING;
+	size_t k;
+	guint i;
+
+	if (g_getenv("RINGLINE_DISABLE")) {
+		g_test_skip("without a feature others do its work");
+		return;
+	}
+	for (i = 0; i < list->len; i++)
+		for (k = 0; k < G_N_ELEMENTS(carriers); k++) {
+			const struct listed *row = g_ptr_array_index(list, i);
+
+			if (row->count[k] && !strstr(row->column[column], carriers[k]))
+				g_error("%s was carried out by %s, which ringline-files(7) does not say", row->column[COLUMN_NAME],
+				        carriers[k]);
+		}
+}
+
 /* Into the sums of the program. */
 static void collect(const struct ringline_runtime *rt)
 {
@@ -144,6 +235,8 @@ static void collect(const struct ringline_runtime *rt)
 	for (i = 0; i < (rt ? ringline_runtime_workers(rt) : 1); i++) {
 		by_io_uring += completions(rt, i, "io_uring");
 		by_epoll += completions(rt, i, "epoll");
+		if (!place_is("fuse"))
+			collect_listed(rt, i);            /* a remote file system is always the pool's */
 	}
 }
 
@@ -769,17 +862,20 @@ int conf_main(int argc, char **argv, const char *topic, void (*add)(void))
 	log_lines = g_ptr_array_new_with_free_func(g_free);
 	log_allowed = g_ptr_array_new_with_free_func(g_free);
 	g_test_init(&argc, &argv, NULL);
+	read_list();
 	look_for_engine();
 
 	add();
 	/* suites below the topic run after its own cases, in this order */
 	add_case(g_strdup_printf("/%s/end/stress", topic), (struct conf_case){ .fn = stress });
 	add_case(g_strdup_printf("/%s/end/engine", topic), (struct conf_case){ .fn = end_engine });
+	add_case(g_strdup_printf("/%s/end/carried-out-as-the-manual-says", topic), (struct conf_case){ .fn = end_list });
 	if (conf_is("tiny"))
 		add_case(g_strdup_printf("/%s/end/tiny-counters-moved", topic), (struct conf_case){ .fn = end_tiny });
 	r = g_test_run();
 	printf("# engine from stats: %s\n", engine_from_stats());
 	g_ptr_array_unref(log_lines);
 	g_ptr_array_unref(log_allowed);
+	free_list();
 	return r;
 }
