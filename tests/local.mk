@@ -266,11 +266,17 @@ endif
 
 # Of files, which are also run without what carries them out.
 file_programs = \
+	tests/conformance/test-file-attr \
+	tests/conformance/test-file-conn \
+	tests/conformance/test-file-copy \
 	tests/conformance/test-file-data \
-	tests/conformance/test-file-handle \
 	tests/conformance/test-file-fifo \
+	tests/conformance/test-file-handle \
+	tests/conformance/test-file-lock \
 	tests/conformance/test-file-open \
 	tests/conformance/test-file-ops \
+	tests/conformance/test-file-stream \
+	tests/conformance/test-path-each \
 	$(NULL)
 
 # A new one takes a line here and its two lines of flags below. The source is the program's name and .c.
@@ -302,7 +308,6 @@ conformance_programs = \
 	tests/conformance/test-connect \
 	tests/conformance/test-forward \
 	tests/conformance/test-path \
-	tests/conformance/test-path-each \
 	tests/conformance/test-path-whole \
 	tests/conformance/test-peek \
 	tests/conformance/test-places \
@@ -329,14 +334,24 @@ tests_conformance_test_faults_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
 tests_conformance_test_faults_LDADD = $(CONFORMANCE_LIBS)
 tests_conformance_test_fd_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
 tests_conformance_test_fd_LDADD = $(CONFORMANCE_LIBS)
+tests_conformance_test_file_copy_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
+tests_conformance_test_file_copy_LDADD = $(CONFORMANCE_LIBS)
+tests_conformance_test_file_conn_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
+tests_conformance_test_file_conn_LDADD = $(CONFORMANCE_LIBS)
+tests_conformance_test_file_attr_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
+tests_conformance_test_file_attr_LDADD = $(CONFORMANCE_LIBS)
 tests_conformance_test_file_data_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
 tests_conformance_test_file_data_LDADD = $(CONFORMANCE_LIBS)
+tests_conformance_test_file_lock_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
+tests_conformance_test_file_lock_LDADD = $(CONFORMANCE_LIBS)
 tests_conformance_test_file_handle_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
 tests_conformance_test_file_handle_LDADD = $(CONFORMANCE_LIBS)
 tests_conformance_test_file_fifo_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
 tests_conformance_test_file_fifo_LDADD = $(CONFORMANCE_LIBS)
 tests_conformance_test_file_open_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
 tests_conformance_test_file_open_LDADD = $(CONFORMANCE_LIBS)
+tests_conformance_test_file_stream_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
+tests_conformance_test_file_stream_LDADD = $(CONFORMANCE_LIBS)
 tests_conformance_test_file_ops_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
 tests_conformance_test_file_ops_LDADD = $(CONFORMANCE_LIBS)
 tests_conformance_test_select_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)

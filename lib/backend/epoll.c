@@ -421,6 +421,11 @@ static void epoll_region_remove(struct rln_backend *b, uint32_t region)
 	(void)region;
 }
 
+static void epoll_forget(struct rln_backend *b, int fd)
+{
+	rln_readiness_forget(&epoll_of(b)->ready, fd);
+}
+
 const struct rln_backend_ops rln_backend_epoll = {
 	.name = "epoll",
 	.engine = RLN_ENGINE_EPOLL,
@@ -436,4 +441,5 @@ const struct rln_backend_ops rln_backend_epoll = {
 	.rest = epoll_rest,
 	.region_add = epoll_region_add,
 	.region_remove = epoll_region_remove,
+	.forget = epoll_forget,
 };

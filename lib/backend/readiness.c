@@ -361,6 +361,14 @@ static void forget(struct rln_readiness *r, struct rln_fdstate *st)
 	rln_fdstate_renew(st);
 }
 
+void rln_readiness_forget(struct rln_readiness *r, int fd)
+{
+	struct rln_fdstate *st = rln_fdtable_find(&r->fds, fd);
+
+	if (st && !st->op[RLN_SIDE_READ] && !st->op[RLN_SIDE_WRITE] && !st->op[RLN_SIDE_POLL])
+		forget(r, st);
+}
+
 static int64_t do_close(struct rln_readiness *r, int fd)
 {
 	struct rln_fdstate *st = rln_fdtable_find(&r->fds, fd);

@@ -49,6 +49,9 @@ void rln_readiness_fini(struct rln_readiness *r);
 void rln_readiness_submit(struct rln_readiness *r, struct rln_op *op);
 void rln_readiness_cancel(struct rln_readiness *r, struct rln_op *op);
 
+/* The descriptor is others' from now on. One that somebody of ours still waits for is kept. */
+void rln_readiness_forget(struct rln_readiness *r, int fd);
+
 /* The kernel reported *events* for the registration whose key is *key*. Calls nobody back. */
 void rln_readiness_event(struct rln_readiness *r, uint64_t key, uint32_t events);
 

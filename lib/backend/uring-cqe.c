@@ -133,7 +133,9 @@ static bool retried(struct rln_uring *u, struct rln_op *op, int res)
 /* An early end that was asked for may show as any of several errors. */
 static int normalise(const struct rln_op *op, int res)
 {
-	if (cancelled(op) && (res == -EINTR || res == -EAGAIN || res == -ENOBUFS || res <= -ERESTART_FIRST))
+	bool untried = res == -ENOTSOCK && is_transfer(op) && !(op->backend_state & RLN_URING_NOSOCK);
+
+	if (cancelled(op) && (res == -EINTR || res == -EAGAIN || res == -ENOBUFS || res <= -ERESTART_FIRST || untried))
 		return -ECANCELED;
 	return res;
 }

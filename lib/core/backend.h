@@ -27,6 +27,8 @@
  *   region_add     keeps memory mapped, for operations on files that name it as their region. Its number, from 1 on, or -errno:
  *           they do without.
  *   region_remove  lets go of it; no op that names it is in flight.
+ *   forget  the descriptor is others' from now on, and what is known of its number may soon be wrong. No op that names it is in
+ *           flight. NULL: nothing is known of numbers.
  *   close   frees everything; no op may be in flight.
  *
  * At most one read-side (RECV, RECVMSG, RECV_POOL, ACCEPT, READABLE), one write-side op (SEND, SENDMSG, CONNECT, WRITABLE) but
@@ -117,6 +119,7 @@ struct rln_backend_ops {
 	uint64_t (*rest)(struct rln_backend *b);
 	int (*region_add)(struct rln_backend *b, void *memory, size_t len);
 	void (*region_remove)(struct rln_backend *b, uint32_t region);
+	void (*forget)(struct rln_backend *b, int fd);
 };
 
 /* Does it carry the opcode out? Of those that are not on files: always. */

@@ -75,17 +75,25 @@ static int64_t send_file(const struct move_args *a)
 	return ringline_conn_sendfile(a->conn, a->file->fd, a->offset, a->len);
 }
 
+/* The close of the file ends it, though it may be the peer that is waited for. */
+static int64_t in_use(const struct move_args *a, int64_t (*move)(const struct move_args *a), const char *call)
+{
+	struct rln_file_use use;
+	struct ringline_task *t;
+	int r = rln_task_get_parking(&t, call);
+
+	if (r < 0)
+		return r;
+	rln_file_use_begin(&use, a->file, t);
+	return rln_file_use_end(&use, move(a));
+}
+
 int64_t ringline_file_send(struct ringline_file *file, uint64_t offset, uint64_t len, struct ringline_conn *conn)
 {
 	struct move_args a = { .file = file, .offset = offset, .len = len, .conn = conn };
 	int64_t n = rln_file_check(file, __func__);
 
-	if (n < 0)
-		return n;
-	rln_file_enter(file);
-	n = send_file(&a);
-	rln_file_leave(file);
-	return n;
+	return n < 0 ? n : in_use(&a, send_file, __func__);
 }
 
 /* Connection to file */
@@ -151,10 +159,7 @@ int64_t ringline_file_receive(struct ringline_file *file, uint64_t offset, uint6
 		return n;
 	if (!conn || bad_range(&a))
 		return -EINVAL;
-	rln_file_enter(file);
-	n = receive(&a);
-	rln_file_leave(file);
-	return n;
+	return in_use(&a, receive, __func__);
 }
 
 /* As operations */
@@ -162,7 +167,7 @@ int64_t ringline_file_receive(struct ringline_file *file, uint64_t offset, uint6
 static int64_t send_steps(void *args)
 {
 	struct move_args *a = args;
-	int64_t n = send_file(a);
+	int64_t n = in_use(a, send_file, "ringline_file_send");
 
 	rln_file_leave(a->file);
 	rln_conn_leave(a->conn);
@@ -172,7 +177,7 @@ static int64_t send_steps(void *args)
 static int64_t receive_steps(void *args)
 {
 	struct move_args *a = args;
-	int64_t n = receive(a);
+	int64_t n = in_use(a, receive, "ringline_file_receive");
 
 	rln_file_leave(a->file);
 	rln_conn_leave(a->conn);

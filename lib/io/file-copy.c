@@ -156,6 +156,8 @@ static int prepare(struct rln_request *q, unsigned int opcode, struct ringline_f
 		r = rln_file_check(to, call);
 	if (r < 0)
 		return r;
+	if (from->stream || to->stream)
+		return -EINVAL;
 	if (from_offset > INT64_MAX || to_offset > INT64_MAX || len > INT64_MAX - rln_max(from_offset, to_offset))
 		return -EINVAL;
 	rln_request_init(q, opcode, from);

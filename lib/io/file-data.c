@@ -36,15 +36,21 @@ static void stream_of_vector(struct rln_request *q)
 	q->f.op.len = iov->iov_len;
 }
 
-/* A stream gives what it has, so the first piece of memory will do; what is written goes whole, piece after piece. */
-static void prepare_stream(struct rln_request *q)
+/*
+ * A stream gives what it has, so the first piece of memory will do; what is written goes whole, piece after piece. One that is
+ * not open for it would never be ready.
+ */
+static int prepare_stream(struct rln_request *q, const struct ringline_file *file)
 {
 	bool reads = q->opcode == RLN_OP_READ || q->opcode == RLN_OP_READV;
 
+	if (reads ? !file->readable : !file->writable)
+		return -EBADF;
 	if (q->opcode == RLN_OP_READV || q->opcode == RLN_OP_WRITEV)
 		stream_of_vector(q);
 	q->f.op.opcode = reads ? RLN_OP_RECV : RLN_OP_SEND;
 	q->flags = RLN_REQUEST_STREAM;
+	return 0;
 }
 
 /* Checks */
@@ -90,17 +96,22 @@ static int check_vector(const struct ringline_file *file, const struct iovec *io
 
 /* Requests */
 
-static void prepare(struct rln_request *q, struct ringline_file *file, unsigned int opcode, void *memory, size_t len,
+/* Not a byte to move: that never waits, and is no matter of streams. */
+static bool moves_nothing(unsigned int opcode, const void *memory, size_t len)
+{
+	return opcode == RLN_OP_READV || opcode == RLN_OP_WRITEV ? !bytes_in(memory, len) : !len;
+}
+
+static int prepare(struct rln_request *q, struct ringline_file *file, unsigned int opcode, void *memory, size_t len,
                     uint64_t offset)
 {
 	rln_request_init(q, opcode, file);
 	q->f.op.ptr = memory;
 	q->f.op.len = len;
-	q->f.op.arg = offset;
+	q->f.op.arg = file->stream ? RINGLINE_FILE_POSITION : offset;
 	if (!file->cannot_try && (opcode == RLN_OP_READ || (opcode == RLN_OP_READV && offset != RINGLINE_FILE_POSITION)))
 		q->flags |= RLN_REQUEST_INLINE;
-	if (file->stream && len)
-		prepare_stream(q);
+	return file->stream && !moves_nothing(opcode, memory, len) ? prepare_stream(q, file) : 0;
 }
 
 int rln_file_prepare_transfer(struct rln_request *q, unsigned int opcode, struct ringline_file *file, const void *data,
@@ -111,7 +122,7 @@ int rln_file_prepare_transfer(struct rln_request *q, unsigned int opcode, struct
 	if (r == 0)
 		r = check_memory(file, data, len, offset);
 	if (r == 0)
-		prepare(q, file, opcode, (void *)data, len, offset);
+		r = prepare(q, file, opcode, (void *)data, len, offset);
 	return r;
 }
 
@@ -123,7 +134,7 @@ static int prepare_vector(struct rln_request *q, struct ringline_file *file, uns
 	if (r == 0)
 		r = check_vector(file, iov, n, offset);
 	if (r == 0)
-		prepare(q, file, opcode, (void *)iov, (size_t)n, offset);
+		r = prepare(q, file, opcode, (void *)iov, (size_t)n, offset);
 	return r;
 }
 

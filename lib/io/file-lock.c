@@ -18,6 +18,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
+#include <unwind.h>
 
 #include "base/fault.h"
 #include "core/executor.h"
@@ -38,6 +39,13 @@ struct lock_wait {
 	int result;
 	struct rln_wait wait;
 };
+
+/*
+ * pthread_cancel() looks for the unwinder when it is called first, and ends the program if it is not to be found: after a
+ * chroot(2), for example. Something of it is named here, so that it is loaded together with this library.
+ */
+static _Unwind_Reason_Code (*const unwinder)(struct _Unwind_Exception *e, _Unwind_Stop_Fn stop, void *arg)
+	__attribute__((used)) = _Unwind_ForcedUnwind;
 
 /* On the thread */
 

@@ -44,8 +44,8 @@ static bool is_remote(uint32_t magic)
 }
 
 /*
- * Would a read of it wait for somebody? Character devices differ: epoll takes those that can be waited for. 1, 0, or -errno:
- * one that was taken for the other would hold a thread.
+ * Would a read of it wait for somebody? Character devices differ, and what has no type (eventfds, timers): epoll takes those
+ * that can be waited for. 1, 0, or -errno: one that was taken for the other would hold a thread.
  */
 static int is_stream(int fd, uint32_t type)
 {
@@ -55,7 +55,7 @@ static int is_stream(int fd, uint32_t type)
 
 	if (type == S_IFIFO || type == S_IFSOCK)
 		return 1;
-	if (type != S_IFCHR)
+	if (type != S_IFCHR && type)
 		return 0;
 	epfd = epoll_create1(EPOLL_CLOEXEC);
 	if (epfd < 0)
@@ -125,6 +125,7 @@ struct ringline_file *rln_file_new(struct rln_io *io, const struct rln_file_fact
 	file->stream = facts->stream;
 	file->nvme = facts->nvme;
 	file->direct = facts->flags & O_DIRECT;
+	file->readable = (facts->flags & O_ACCMODE) != O_WRONLY;
 	file->writable = (facts->flags & O_ACCMODE) != O_RDONLY;
 	file->cannot_try = facts->type != S_IFREG || file->direct;
 	file->memory_alignment = facts->memory_alignment;
@@ -132,6 +133,7 @@ struct ringline_file *rln_file_new(struct rln_io *io, const struct rln_file_fact
 	rln_list_init(&file->requests[0]);
 	rln_list_init(&file->requests[1]);
 	rln_list_init(&file->lock_waits);
+	rln_list_init(&file->uses);
 	rln_source_init(&file->closed);
 	rln_list_init(&file->link);
 	rln_list_add_tail(&io->files, &file->link);
@@ -191,8 +193,17 @@ static void closer_done(struct rln_request *q)
 
 /*
  * Closing what was written to may have to wait for the file system, and for a server in any case: that is a thread's work
- * where the engine has none of its own.
+ * where the engine has none of its own. Streams are the engine's to close, which knows them.
  */
+static uint8_t closing_flags(const struct ringline_file *file)
+{
+	if (file->stream)
+		return 0;
+	if (file->remote)
+		return RLN_REQUEST_REMOTE;
+	return file->writable && !rln_backend_carries(rln_exec_current->backend, RLN_OP_WRITE) ? RLN_REQUEST_NO_RING : 0;
+}
+
 static void close_descriptor(struct ringline_file *file)
 {
 	struct closer *c = rln_slab_alloc(&file->io->closers);
@@ -205,10 +216,7 @@ static void close_descriptor(struct ringline_file *file)
 	rln_request_init(&c->q, RLN_OP_CLOSE, NULL);
 	c->q.f.op.fd = file->fd;
 	c->q.done = closer_done;
-	if (file->remote)
-		c->q.flags |= RLN_REQUEST_REMOTE;
-	if (file->writable && !rln_backend_carries(rln_exec_current->backend, RLN_OP_WRITE))
-		c->q.flags |= RLN_REQUEST_NO_RING;
+	c->q.flags |= closing_flags(file);
 	(void)!rln_request_start(&c->q, true);    /* a patient one is never refused */
 }
 
@@ -223,13 +231,46 @@ void rln_file_leave(struct ringline_file *file)
 		close_descriptor(file);
 }
 
-/* One that has ended is on neither list any more. */
-static void cancel_requests(struct rln_list *list, int which)
+void rln_file_use_begin(struct rln_file_use *use, struct ringline_file *file, struct ringline_task *t)
+{
+	rln_file_enter(file);
+	use->file = file;
+	rln_list_init(&use->link);
+	rln_list_add_tail(&file->uses, &use->link);
+	rln_scope_init(&use->scope, t->scope, t, RINGLINE_SCOPE_COLLECT);
+	t->scope = &use->scope;
+	if (file->closing)
+		rln_scope_cut(&use->scope, -ECANCELED, false);
+}
+
+/* What the close cut is -EBADF, unless the caller's own scope was cut, too. */
+int64_t rln_file_use_end(struct rln_file_use *use, int64_t result)
+{
+	struct rln_scope *outer = use->scope.parent;
+
+	if (result == -ECANCELED && use->file->closing && !outer->reason)
+		result = -EBADF;
+	use->scope.task->scope = outer;
+	rln_scope_fini(&use->scope);
+	rln_list_del(&use->link);
+	rln_file_leave(use->file);
+	return result;
+}
+
+static void cut_uses(struct ringline_file *file)
+{
+	struct rln_list *it;
+
+	rln_list_for_each (it, &file->uses)
+		rln_scope_cut(&rln_list_entry(it, struct rln_file_use, link)->scope, -ECANCELED, false);
+}
+
+static void cancel_requests(struct ringline_file *file, int which)
 {
 	struct rln_list *it;
 	struct rln_list *tmp;
 
-	rln_list_for_each_safe (it, tmp, list)
+	rln_list_for_each_safe (it, tmp, &file->requests[which])
 		rln_request_cancel(rln_container_of(it, struct rln_request, link[which]));
 }
 
@@ -239,9 +280,10 @@ void rln_file_begin_close(struct ringline_file *file)
 		return;
 	file->closing = true;
 	rln_file_enter(file);
-	cancel_requests(&file->requests[0], 0);
-	cancel_requests(&file->requests[1], 1);
+	cancel_requests(file, 0);
+	cancel_requests(file, 1);
 	rln_file_cancel_lock_waits(file);
+	cut_uses(file);
 	rln_file_leave(file);
 }
 
@@ -376,6 +418,8 @@ int ringline_file_release(struct ringline_file *file)
 	if (file->calls)
 		return -EBUSY;
 	fd = file->fd;
+	if (file->stream && rln_exec_current->backend->ops->forget)
+		rln_exec_current->backend->ops->forget(rln_exec_current->backend, fd);
 	gone(file, 0);
 	return fd;
 }

@@ -15,6 +15,7 @@
 #define RLN_IO_FILE_H
 
 #include "base/slab.h"
+#include "core/scope.h"
 #include "core/task.h"
 #include "core/wait.h"
 #include "io/io.h"
@@ -33,6 +34,7 @@ struct ringline_file {
 	bool stream;
 	bool direct;
 	bool nvme;                        /* takes commands (io/nvme.h) */
+	bool readable;                    /* opened for it */
 	bool writable;
 	bool cannot_try;                  /* its file system does not know reads that do not wait */
 	bool reading;                     /* of a stream */
@@ -41,6 +43,7 @@ struct ringline_file {
 	uint32_t offset_alignment;
 	struct rln_list requests[2];      /* rln_request.link: those whose first, and whose second file it is */
 	struct rln_list lock_waits;       /* of threads that wait for locks (file-lock.c) */
+	struct rln_list uses;             /* rln_file_use.link */
 	struct rln_source closed;         /* who waits for the end */
 };
 
@@ -87,6 +90,19 @@ int rln_file_dirfd(const struct ringline_file *dir);
 /* For the time of a use. */
 void rln_file_enter(struct ringline_file *file);
 void rln_file_leave(struct ringline_file *file);
+
+/*
+ * A use of several steps by a task, which may wait for something else than the file: in a scope of its own, on the stack, which
+ * the close of the file cuts. The result at its end is what the caller is told.
+ */
+struct rln_file_use {
+	struct rln_list link;
+	struct rln_scope scope;
+	struct ringline_file *file;
+};
+
+void rln_file_use_begin(struct rln_file_use *use, struct ringline_file *file, struct ringline_task *t);
+int64_t rln_file_use_end(struct rln_file_use *use, int64_t result);
 
 /* A read or a write (RLN_OP_READ, RLN_OP_WRITE), checked. 0 or -errno. */
 int rln_file_prepare_transfer(struct rln_request *q, unsigned int opcode, struct ringline_file *file, const void *data,
