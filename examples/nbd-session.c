@@ -15,7 +15,6 @@
  * answered if there is still somebody to answer.
  */
 #include <errno.h>
-#include <string.h>
 
 #include "nbd-export.h"
 #include "nbd-session.h"
@@ -25,6 +24,7 @@
 #define LEAST       16u                   /* permits of the smallest job: 64 jobs, or 4 MiB */
 #define SCRATCH     ((size_t)16 * 1024)
 #define SEND_BUFFER (2u << 20)            /* of unix sockets, whose default holds three large pieces; less if the system says so */
+#define UNSENT      (16u * 1024)          /* of TCP: more would be sent when the client acknowledges, at its expense */
 
 /* Jobs */
 
@@ -386,11 +386,11 @@ static int serve_requests(struct nbd_session *s)
 	return r;
 }
 
-static bool is_unix(const struct ringline_conn *conn)
+/* A connection is good without it. */
+static void set_buffers(struct ringline_conn *conn)
 {
-	char text[RINGLINE_ADDRESS_SIZE];
-
-	return ringline_conn_local(conn, text, sizeof(text)) > 0 && !strncmp(text, "unix:", 5);
+	if (ringline_conn_set_option(conn, RINGLINE_CONN_UNSENT_LIMIT, UNSENT) == -EOPNOTSUPP)
+		ringline_conn_set_option(conn, RINGLINE_CONN_SEND_BUFFER, SEND_BUFFER);
 }
 
 int nbd_session_run(struct ringline_conn *conn, struct ringline_file *file, const struct nbd_terms *terms)
@@ -400,10 +400,10 @@ int nbd_session_run(struct ringline_conn *conn, struct ringline_file *file, cons
 
 	if (r == 0)
 		r = ringline_event_new(&s.company, NULL);
-	if (r == 0 && is_unix(conn))
-		ringline_conn_set_option(conn, RINGLINE_CONN_SEND_BUFFER, SEND_BUFFER);
-	if (r == 0)
+	if (r == 0) {
+		set_buffers(conn);
 		r = serve_requests(&s);
+	}
 	ringline_event_free(s.company);
 	ringline_semaphore_free(s.permits);
 	return r;
