@@ -5,6 +5,7 @@
  *     nbd-client list                       the names of the cases
  *     nbd-client SOCKET case NAME FILE      one of them; FILE is what the export "disk" has, "rom" has it for reading
  *     nbd-client SOCKET storm BASE          writes without end from BASE on, and prints "SLOT GENERATION" when it is told so
+ *     nbd-client SOCKET hoard NUMBER        as many connections ask for gigabytes and do not fetch them; another one is served
  *     nbd-client verify FILE BASE LOG       whether what a storm was told is what FILE has
  *     nbd-client ADDRESS visit SECONDS      connects again and again, reads, and prints how it went; a refusal is an error
  *
@@ -766,6 +767,45 @@ static int verify(uint64_t base, const char *log)
 	return 0;
 }
 
+/* Hoards */
+
+#define HOARD_REQUESTS 20000u
+#define HOARD_LENGTH   60000u
+
+/* As many requests as the server and the kernel take in; or a write whose data will not come. */
+static void hoard_on(int fd, int i)
+{
+	static unsigned char bytes[HOARD_REQUESTS * NBD_REQUEST];
+	uint64_t n;
+
+	if (i % 2) {
+		request(fd, 0, NBD_CMD_WRITE, 1, 0, NBD_BLOCK_MAX);
+		put(fd, bytes, 100);
+		return;
+	}
+	for (n = 0; n < HOARD_REQUESTS; n++)
+		put_request(bytes + n * NBD_REQUEST, 0, NBD_CMD_READ, n, n * 1000, HOARD_LENGTH);
+	expect(send(fd, bytes, sizeof(bytes), MSG_NOSIGNAL | MSG_DONTWAIT) > (ssize_t)sizeof(bytes) / 10, "hardly anything was taken");
+}
+
+static int hoard(int n)
+{
+	int fd;
+	uint64_t i;
+
+	while (n--)
+		hoard_on(enter("disk", false), n);
+	fd = enter("disk", false);
+	for (i = 0; i < 1000; i++) {
+		unsigned char head[NBD_SIMPLE];
+
+		request(fd, 0, NBD_CMD_READ, i, i * 4096, 4096);
+		expect(get(fd, head, sizeof(head)) && !nbd_get32(head + 4) && nbd_get64(head + 8) == i, "no reply");
+		expect(get(fd, buffer, 4096), "no reply");
+	}
+	return 0;
+}
+
 /* Visits */
 
 enum visit { WHOLE, CUT, TURNED_AWAY, VISITS };
@@ -821,6 +861,10 @@ int main(int argc, char **argv)
 	if (argc == 4 && !strcmp(argv[2], "storm")) {
 		path = argv[1];
 		storm(strtoull(argv[3], NULL, 10));
+	}
+	if (argc == 4 && !strcmp(argv[2], "hoard")) {
+		path = argv[1];
+		return hoard(atoi(argv[3]));
 	}
 	if (argc == 5 && !strcmp(argv[1], "verify")) {
 		file = argv[2];

@@ -64,9 +64,10 @@ start() {
 	socket="?socket=$tmp/socket"
 }
 
+# start_files ENGINE [ARGUMENT...]
 start_files() {
 	files
-	start "$1" -e "disk=$tmp/disk" -r "rom=$tmp/disk" -e "short=$tmp/disk.short"
+	start "$@" -e "disk=$tmp/disk" -r "rom=$tmp/disk" -e "short=$tmp/disk.short"
 }
 
 # stop: it must end by itself, and have run on the engine it was asked to.
@@ -205,6 +206,27 @@ killed_copies() {
 	stop
 }
 
+# Clients that fetch nothing
+
+# kib FIELD: of the server's memory
+kib() {
+	sed -n "s/^$1:[[:space:]]*\([0-9]*\) kB/\1/p" "/proc/$server/status"
+}
+
+# What a client has under way is at most 4 MiB, and a connection's input 1 MiB, whatever it asks for.
+hoards_are_bounded() {
+	start_files "$1" -w 1
+	"$client" "$tmp/socket" hoard 1          # and what comes with the first connection is there
+	before=$(kib VmRSS)
+	"$client" "$tmp/socket" hoard 12
+	after=$(kib VmHWM)
+	echo "$before KiB, then $after"
+	stop
+	if [ -z "${RLN_SANITIZERS:-}" ]; then
+		[ $((after - before)) -le $((12 * 6 * 1024)) ]
+	fi
+}
+
 # Restarts
 
 # What systemd-socket-activate starts: it keeps the socket, and changes servers when it is told to by a file.
@@ -308,6 +330,7 @@ try_all() {
 	try 'qemu-io finds its patterns' qemu_io_finds_its_patterns qemu-io
 	try 'clients killed in mid-request' killed_in_mid_request "$client"
 	try 'copies killed' killed_copies nbdcopy
+	try 'hoards are bounded' hoards_are_bounded "$client"
 	try 'restarted under load' restarted_under_load systemd-socket-activate
 	if fio --enghelp 2>/dev/null | grep -q '[[:space:]]nbd$'; then
 		try 'fio verifies' fio_verifies fio
