@@ -156,6 +156,7 @@ endif
 bench_driver = \
 	bench/compare \
 	bench/files.py \
+	bench/nbd.py \
 	bench/nginx.conf \
 	bench/plot.py \
 	bench/ratios.py \

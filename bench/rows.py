@@ -70,6 +70,15 @@ HTTP = {c.name: c for c in (
     Contender("nginx-push", ("/usr/sbin/nginx", "-c", "{directory}/nginx-push.conf"), "none"),
 )}
 
+# Servers of the same file, "{file}", at "{listen}": for nbdkit a flag and a port or a path. On the one core, and for a file in
+# the cache, one thread does it best: by default it has 16, and takes a fifth more.
+BLOCKS = ("-w", "1", "-l", "{listen}", "-e", "={file}")
+NBD = {c.name: c for c in (
+    Contender("ringline", ("examples/nbdserver", "-b", "io_uring", "--stats", *BLOCKS), "io_uring"),
+    Contender("ringline-epoll", ("examples/nbdserver", "-b", "epoll", "--stats", *BLOCKS), "epoll"),
+    Contender("nbdkit", ("/usr/bin/nbdkit", "-f", "-t", "1", "{flag}", "{where}", "file", "{file}"), "none"),
+)}
+
 # Programs that send COUNT bytes as datagrams cut and joined by the kernel, and receive them.
 BULKS = {c.name: c for c in (
     Contender("raw", ("bench/udp-bulk",), "raw"),
@@ -160,6 +169,7 @@ class Row:
     bars: tuple = field(default=())
     calls: bool = False        # count system calls
     requests: int = 0          # of a soak, or jobs
+    access: str = ""           # fio's, to a file
 
 
 def against_raw(cpu, per_second=None):
@@ -213,6 +223,11 @@ def datagrams(name, size, of_libuv):
     bars = tuple(bar for own, raw in best.items() for bar in (Bar(own, "cpu", 1.05, raw), Bar(own, "cpu", of_libuv, "udp-libuv")))
     return Row(name, connections=4, depth=32, size=size, transport="udp", calls=True, bars=bars,
                contenders=("udp-epoll", "udp-uring", *best, "udp-libuv"))
+
+
+def nbd(name, transport, size, depth, access):
+    bars = tuple(bar for own in OWN for bar in (Bar(own, "per_second", 1, "nbdkit", least=True), Bar(own, "cpu", 0.8, "nbdkit")))
+    return Row(name, "nbd", transport=transport, size=size, depth=depth, access=access, contenders=tuple(NBD), bars=bars)
 
 
 def stream(name, count, **limits):
@@ -328,6 +343,10 @@ ROWS = (
     Row("proxy", "proxy", requests=1 << 30, contenders=tuple(PROXIES), bars=tuple(
         bar for own in OWN for bar in (Bar(own, "per_second", 0.95, "splice", least=True),
                                        Bar(own, "per_second", 1.5, "socat", least=True)))),
+    nbd("nbd-4K-d32", "tcp", 4096, 32, "randread"),
+    nbd("nbd-4K-d32-unix", "unix", 4096, 32, "randread"),
+    nbd("nbd-1M-d4", "tcp", 1 << 20, 4, "read"),
+    nbd("nbd-1M-d4-unix", "unix", 1 << 20, 4, "read"),
     Row("micro", "micro", contenders=(), bars=(
         Bar("fiber_switch_ns", "value", 12),
         Bar("spawn_run_finish_ns", "value", 60),

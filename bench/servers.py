@@ -3,6 +3,7 @@
 import os
 import select
 import signal
+import socket
 import subprocess
 import tempfile
 import time
@@ -27,6 +28,24 @@ def start(command, cpu, env=None, stderr=None, stdin=None):
 
     return subprocess.Popen(command, stdin=stdin or subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=stderr,
                             preexec_fn=pin, env=env, bufsize=0)
+
+
+def program_of(contender, build):
+    """Its path: one that does not come from elsewhere was built."""
+    program = os.path.join(build, contender.command[0])
+    if not os.access(program, os.X_OK):
+        raise Missing(contender.name)
+    return program
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def cpu_ns(pid):
+    return time.clock_gettime_ns(~pid << 3 | 2)            # what clock_getcpuclockid(3) makes of a process
 
 
 class Lines:
@@ -89,9 +108,7 @@ def memory_of(pid):
 class Server:
     def __init__(self, contender, build, transport="tcp"):
         self.contender = contender
-        program = os.path.join(build, contender.command[0])
-        if not os.access(program, os.X_OK):
-            raise Missing(contender.name)
+        program = program_of(contender, build)
         self.directory = tempfile.TemporaryDirectory(prefix="ringline-bench-")
         where = f"unix:{self.directory.name}/socket" if transport == "unix" else f"{transport}:127.0.0.1:0"
         self.log = tempfile.TemporaryFile()

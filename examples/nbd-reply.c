@@ -222,19 +222,19 @@ void nbd_reply_read(struct nbd_job *job, bool at_once)
 		job->reply = job->head;
 		job->reply_length = put_read_head(job->head, job);
 	} else {
-		job->reply = job->data - head;
-		job->reply_length = put_read_head(job->data - head, job) + job->request.length;
+		job->reply = job->head + NBD_HEAD - head;
+		job->reply_length = put_read_head(job->head + NBD_HEAD - head, job) + job->request.length;
 	}
 	queue(job, at_once && !job->from_file);
 }
 
 void nbd_reply_extents(struct nbd_job *job, size_t n)
 {
+	unsigned char *head = job->head + NBD_HEAD - 4 - NBD_CHUNK;
 	uint32_t length = (uint32_t)(4 + n * NBD_EXTENT);
 
-	job->reply = job->data - 4 - NBD_CHUNK;
+	job->reply = head;
 	job->reply_length = NBD_CHUNK + length;
-	nbd_put_chunk(job->data - 4 - NBD_CHUNK, NBD_CHUNK_DONE, NBD_CHUNK_BLOCK_STATUS, job->request.cookie, length);
-	nbd_put32(job->data - 4, 1);
+	nbd_put32(nbd_put_chunk(head, NBD_CHUNK_DONE, NBD_CHUNK_BLOCK_STATUS, job->request.cookie, length), 1);
 	queue(job, false);
 }

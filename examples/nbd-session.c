@@ -15,7 +15,6 @@
  * answered if there is still somebody to answer.
  */
 #include <errno.h>
-#include <string.h>
 
 #include "nbd-export.h"
 #include "nbd-session.h"
@@ -25,6 +24,7 @@
 #define LEAST       16u                   /* permits of the smallest job: 64 jobs, or 4 MiB */
 #define SCRATCH     ((size_t)16 * 1024)
 #define SEND_BUFFER (2u << 20)            /* of unix sockets, whose default holds three large pieces; less if the system says so */
+#define UNSENT      (16u * 1024)          /* of TCP: more would be sent when the client acknowledges, at its expense */
 
 /* Jobs */
 
@@ -341,7 +341,27 @@ static int serve_request(struct nbd_session *s)
 	return r < 0 ? r : 1;
 }
 
-/* The session */
+/* The end */
+
+/* What has come and is not served any more is told so: of a write, if its data have come, too. */
+static int64_t refuse_the_rest(void *arg)
+{
+	struct nbd_session *s = arg;
+	struct nbd_request q;
+	const void *data;
+	ssize_t n;
+	int r = 0;
+
+	while (r == 0 && (n = ringline_conn_peek_nowait(s->conn, &data)) >= (ssize_t)NBD_REQUEST) {
+		if (!nbd_get_request(&q, data) || q.type == NBD_CMD_DISC)
+			break;
+		if (q.type == NBD_CMD_WRITE && (size_t)n - NBD_REQUEST < q.length)
+			break;
+		ringline_conn_consume(s->conn, NBD_REQUEST);
+		r = refuse(s, &q, NBD_ESHUTDOWN);
+	}
+	return 0;
+}
 
 static int64_t take_all_permits(void *arg)
 {
@@ -359,16 +379,18 @@ static int serve_requests(struct nbd_session *s)
 	do
 		r = serve_request(s);
 	while (r > 0);
+	if (r == -ECANCELED && !s->broken)
+		nbd_session_shielded(refuse_the_rest, s);
 	nbd_session_shielded(take_all_permits, s);   /* when all has been answered; closing the scope would cancel reads */
 	ringline_scope_close(s->scope);
 	return r;
 }
 
-static bool is_unix(const struct ringline_conn *conn)
+/* A connection is good without it. */
+static void set_buffers(struct ringline_conn *conn)
 {
-	char text[RINGLINE_ADDRESS_SIZE];
-
-	return ringline_conn_local(conn, text, sizeof(text)) > 0 && !strncmp(text, "unix:", 5);
+	if (ringline_conn_set_option(conn, RINGLINE_CONN_UNSENT_LIMIT, UNSENT) == -EOPNOTSUPP)
+		ringline_conn_set_option(conn, RINGLINE_CONN_SEND_BUFFER, SEND_BUFFER);
 }
 
 int nbd_session_run(struct ringline_conn *conn, struct ringline_file *file, const struct nbd_terms *terms)
@@ -378,10 +400,10 @@ int nbd_session_run(struct ringline_conn *conn, struct ringline_file *file, cons
 
 	if (r == 0)
 		r = ringline_event_new(&s.company, NULL);
-	if (r == 0 && is_unix(conn))
-		ringline_conn_set_option(conn, RINGLINE_CONN_SEND_BUFFER, SEND_BUFFER);
-	if (r == 0)
+	if (r == 0) {
+		set_buffers(conn);
 		r = serve_requests(&s);
+	}
 	ringline_event_free(s.company);
 	ringline_semaphore_free(s.permits);
 	return r;

@@ -491,6 +491,11 @@ integration_programs += tests/integration/group
 tests_integration_group_CPPFLAGS = $(PUBLIC_CPPFLAGS)
 tests_integration_group_LDADD = lib/libringline.la
 
+# A client of examples/nbdserver that does what no good client does.
+integration_programs += tests/integration/nbd-client
+tests_integration_nbd_client_SOURCES = examples/nbd-protocol.c examples/nbd-protocol.h tests/integration/nbd-client.c
+tests_integration_nbd_client_CPPFLAGS = -D_GNU_SOURCE -I$(srcdir)/examples
+
 # A plugin, and a program that knows nothing of the library.
 integration_programs += tests/integration/plugin-host
 tests_integration_plugin_host_CPPFLAGS = -D_GNU_SOURCE
@@ -507,6 +512,7 @@ integration_scripts = \
 	tests/integration/fileserver.sh \
 	tests/integration/gdb.sh \
 	tests/integration/groups.sh \
+	tests/integration/nbdserver.sh \
 	tests/integration/nvme-qemu.sh \
 	tests/integration/peers.sh \
 	tests/integration/plugin.sh \

@@ -33,6 +33,7 @@ static const struct kernel_option kernel_options[] = {
 	[RINGLINE_CONN_TOS] = { 0, IP_TOS, 1 },
 	[RINGLINE_CONN_MARK] = { SOL_SOCKET, SO_MARK, 1 },
 	[RINGLINE_CONN_USER_TIMEOUT] = { IPPROTO_TCP, TCP_USER_TIMEOUT, RLN_NSEC_PER_MSEC },
+	[RINGLINE_CONN_UNSENT_LIMIT] = { IPPROTO_TCP, TCP_NOTSENT_LOWAT, 1 },
 };
 
 static const enum rln_conn_limit limits[] = {
@@ -44,7 +45,7 @@ static const enum rln_conn_limit limits[] = {
 
 static const struct kernel_option *kernel_option(uint32_t option)
 {
-	if (!option || option >= sizeof(kernel_options) / sizeof(kernel_options[0]))
+	if (option >= sizeof(kernel_options) / sizeof(kernel_options[0]) || !kernel_options[option].unit)
 		return NULL;
 	return &kernel_options[option];
 }

@@ -52,6 +52,7 @@ static void options_body(struct conf_line *l)
 	set_and_get(l, RINGLINE_CONN_TOS, 0x10, 0x10);
 	set_and_get(l, RINGLINE_CONN_MARK, 7, 7);
 	set_and_get(l, RINGLINE_CONN_USER_TIMEOUT, 1500 * MSEC, 1500 * MSEC);
+	set_and_get(l, RINGLINE_CONN_UNSENT_LIMIT, 16384, 16384);
 	g_assert_cmpint(ringline_conn_set_option(l->conn, RINGLINE_CONN_RECEIVE_FDS, 4), ==, -EOPNOTSUPP);
 }
 
@@ -122,6 +123,32 @@ static void test_write_timeout(enum conf_kind kind)
 static int flush_it(void *arg)
 {
 	return ringline_conn_flush(((struct conf_line *)arg)->conn);
+}
+
+static uint64_t taken_of_a_lot(struct ringline_conn *conn)
+{
+	static const unsigned char data[16u << 20];
+	struct ringline_conn_info info = { .size = sizeof(info) };
+
+	CONF_OK(ringline_conn_set_option(conn, RINGLINE_CONN_WRITE_TIMEOUT, 20 * MSEC));
+	g_assert_cmpint(ringline_conn_send(conn, data, sizeof(data)), ==, -ETIMEDOUT);
+	CONF_OK(ringline_conn_info(conn, &info));
+	return info.bytes_sent;
+}
+
+/* The peer has a window of some KiB; without the limit the kernel takes megabytes. */
+static void unsent_limit_body(struct conf_line *l)
+{
+	conf_shrink(l->peer);
+	CONF_OK(ringline_conn_set_option(l->conn, RINGLINE_CONN_UNSENT_LIMIT, 4096));
+	g_assert_cmpuint(taken_of_a_lot(l->conn), <=, 512 * 1024);
+	CONF_OK(ringline_conn_abort(l->conn));
+	l->conn = NULL;
+}
+
+static void test_unsent_limit(void)
+{
+	conf_run_line(CONF_TCP, unsent_limit_body);
 }
 
 /* Several that wait for the same, and give up one after the other. */
@@ -583,6 +610,7 @@ static void add(void)
 {
 	conf_add_kinds("adopt", "options", test_options);
 	conf_add("/adopt/reset-on-close", test_reset_on_close);
+	conf_add("/adopt/unsent-limit", test_unsent_limit);
 	conf_add_kinds("adopt", "read-timeout", test_read_timeout);
 	conf_add_kinds("adopt", "write-timeout", test_write_timeout);
 	conf_add_kinds("adopt", "write-timeouts-of-many", test_many_timeouts);
