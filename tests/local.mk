@@ -53,7 +53,7 @@ endif
 
 UNIT_CPPFLAGS = $(AM_CPPFLAGS) -DRLN_FAULT_INJECTION=1 -I$(top_srcdir)/tests $(GLIB_CFLAGS)
 UNIT_LIBS = tests/unit/librln-unit.la $(GLIB_LIBS)
-UNIT_FULL_LIBS = tests/unit/librln-unit-full.la $(UNIT_LIBS) $(LIBURING_LIBS)
+UNIT_FULL_LIBS = tests/unit/librln-unit-full.la $(UNIT_LIBS) $(LIBCAP_LIBS) $(LIBURING_LIBS)
 
 tests_unit_librln_unit_la_SOURCES = \
 	$(base_sources) \
@@ -65,7 +65,7 @@ tests_unit_librln_unit_la_SOURCES = \
 tests_unit_librln_unit_la_CPPFLAGS = $(UNIT_CPPFLAGS)
 
 tests_unit_librln_unit_full_la_SOURCES = $(backend_sources) $(io_sources) $(runtime_sources)
-tests_unit_librln_unit_full_la_CPPFLAGS = $(UNIT_CPPFLAGS) $(LIBURING_CFLAGS)
+tests_unit_librln_unit_full_la_CPPFLAGS = $(UNIT_CPPFLAGS) $(LIBCAP_CFLAGS) $(LIBURING_CFLAGS)
 
 # A new one takes a line here and its two lines of flags below. The source is the program's name and .c.
 unit_programs = \
