@@ -244,6 +244,8 @@ tests_conformance_libconformance_la_SOURCES = \
 	tests/support/files.h \
 	tests/support/places.c \
 	tests/support/places.h \
+	tests/support/process.c \
+	tests/support/process.h \
 	$(NULL)
 tests_conformance_libconformance_la_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
 
@@ -307,6 +309,11 @@ conformance_programs = \
 	tests/conformance/test-peek \
 	tests/conformance/test-places \
 	tests/conformance/test-policies \
+	tests/conformance/test-process \
+	tests/conformance/test-process-churn \
+	tests/conformance/test-process-options \
+	tests/conformance/test-process-run \
+	tests/conformance/test-process-stages \
 	tests/conformance/test-send \
 	tests/conformance/test-stream \
 	$(NULL)
@@ -383,6 +390,16 @@ tests_conformance_test_places_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
 tests_conformance_test_places_LDADD = $(CONFORMANCE_LIBS)
 tests_conformance_test_policies_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
 tests_conformance_test_policies_LDADD = $(CONFORMANCE_LIBS)
+tests_conformance_test_process_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
+tests_conformance_test_process_LDADD = $(CONFORMANCE_LIBS)
+tests_conformance_test_process_churn_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
+tests_conformance_test_process_churn_LDADD = $(CONFORMANCE_LIBS)
+tests_conformance_test_process_options_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
+tests_conformance_test_process_options_LDADD = $(CONFORMANCE_LIBS)
+tests_conformance_test_process_run_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
+tests_conformance_test_process_run_LDADD = $(CONFORMANCE_LIBS)
+tests_conformance_test_process_stages_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
+tests_conformance_test_process_stages_LDADD = $(CONFORMANCE_LIBS)
 tests_conformance_test_stream_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
 tests_conformance_test_stream_LDADD = $(CONFORMANCE_LIBS)
 # Without libseccomp the sandboxes are left out.

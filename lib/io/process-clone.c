@@ -2,7 +2,7 @@
 /*
  * Making the child, on a thread of the pool.
  *
- *     clone3()  with all that it can do: the pidfd, the cgroup, handlers reset
+ *     clone3()  with all that it can do: the pidfd, the cgroup, handlers reset (and once more without the cgroup, if that kills it)
  *        | not there, or forbidden where clone() is not (containers)
  *     clone()   with the pidfd; into the cgroup by a step of the child's
  *        | too old for that
@@ -70,15 +70,20 @@ static uint64_t sharing(const struct rln_process_plan *p)
 	return CLONE_VM | (p->gated ? CLONE_CHILD_CLEARTID : CLONE_VFORK) | p->o.namespaces;
 }
 
+static bool into_cgroup(const struct rln_process_plan *p)
+{
+	return p->cgroup >= 0 && !p->cgroup_by_hand;
+}
+
 static long by_clone3(struct rln_process_plan *p, void *stack)
 {
 	struct rln_clone_args args = {
-		.flags = sharing(p) | FLAG_PIDFD | FLAG_CLEAR_SIGHAND | (p->cgroup >= 0 ? FLAG_INTO_CGROUP : 0),
+		.flags = sharing(p) | FLAG_PIDFD | FLAG_CLEAR_SIGHAND | (into_cgroup(p) ? FLAG_INTO_CGROUP : 0),
 		.pidfd = (uintptr_t)&p->pidfd,
 		.child_tid = (uintptr_t)&p->lives,
 		.stack = (uintptr_t)stack,
 		.stack_size = STACK_SIZE,
-		.cgroup = p->cgroup >= 0 ? (uint64_t)p->cgroup : 0,
+		.cgroup = into_cgroup(p) ? (uint64_t)p->cgroup : 0,
 	};
 
 	if (p->disabled & (RLN_FEATURE_CLONE3 | RLN_FEATURE_PIDFD))
@@ -225,24 +230,45 @@ static uint32_t stage_of(const struct rln_process_plan *p, long error)
 	return cgroup ? RINGLINE_PROCESS_STAGE_CGROUP : RINGLINE_PROCESS_STAGE_CLONE;
 }
 
-static int make(struct rln_process_plan *p, void *stack)
+static int give_birth(struct rln_process_plan *p, void *stack)
 {
 	long pid;
 
 	p->stage = RINGLINE_PROCESS_STAGE_CLONE;
 	atomic_store(&p->gate, RLN_GATE_SHUT);
 	atomic_store(&p->lives, 1);
-	if (p->creds)
-		others_enter();
 	pid = by_any(p, stack);
 	p->pid = pid;
-	if (pid < 0)
-		p->stage = stage_of(p, pid);
-	else
-		pid = born(p);
+	if (pid >= 0)
+		return born(p);
+	p->stage = stage_of(p, pid);
+	return (int)pid;
+}
+
+/*
+ * Killed before its first step. So are all (6.14 to 6.18 at least) that are to be born in a cgroup that was killed sometime, for not
+ * having been told of that: the kernel compares how often with the caller's.
+ */
+static bool stillborn(const struct rln_process_plan *p)
+{
+	return into_cgroup(p) && p->stage == RINGLINE_PROCESS_STAGE_CLONE;
+}
+
+static int make(struct rln_process_plan *p, void *stack)
+{
+	int r;
+
+	if (p->creds)
+		others_enter();
+	r = give_birth(p, stack);
+	if (r == 0 && stillborn(p)) {
+		bury(p);
+		p->cgroup_by_hand = true;
+		r = give_birth(p, stack);
+	}
 	if (p->creds)
 		others_leave();
-	return (int)pid;
+	return r;
 }
 
 #ifdef RLN_FAULT_INJECTION
