@@ -4,7 +4,8 @@
  *
  * A pidfd becomes readable when its process has ended; then waitid(2) takes how. It fails if somebody else was faster, or if the
  * host ignores SIGCHLD and the kernel forgot: then the pidfd itself may still know (PIDFD_GET_INFO, 6.15). That may be a
- * moment before it does, when the other is just about to take it, so it is asked again, for some milliseconds.
+ * moment before it does, when the other is just about to take it (and was made to wait in the midst of that), so it is asked
+ * again, for a second.
  *
  *     readable --waitid: taken------------------------------------> ENDED
  *        ^         |  nothing yet (a tracer has it first): a while, then again
@@ -27,7 +28,7 @@
 #include "io/process.h"
 
 #define RETRY     RINGLINE_NSEC_PER_MSEC
-#define TRIES_MAX 5u                 /* the times in between double: 31 ms in all */
+#define TRIES_MAX 10u                /* the times in between double */
 #define SLOW      (10 * RINGLINE_NSEC_PER_MSEC)
 
 #ifndef P_PIDFD

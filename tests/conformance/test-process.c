@@ -464,7 +464,7 @@ static int stranger_main(void *arg)
 	(void)arg;
 	o.fds = &fd;
 	o.nfds = 1;
-	p = proc_sh("sh -c 'read x; exit 12' <&0 & echo $!; wait $! 2>/dev/null; exit 0", &o);
+	p = proc_sh("sleep 1000 & echo $!; wait $! 2>/dev/null; exit 0", &o);
 	g_assert_cmpint(ringline_conn_peek_until(out, "\n", 1, 20, &line), >, 0);
 	CONF_OK(ringline_process_adopt(&child, strtol(line, NULL, 10)));
 	CONF_OK(ringline_process_kill(child, SIGKILL));
