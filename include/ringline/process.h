@@ -102,7 +102,7 @@ struct ringline_process_options {
 	int32_t landlock_fd;              /* (set) ruleset it restricts itself by */
 	uint32_t uid;                     /* (set) real, effective and saved */
 	uint32_t gid;                     /* (set) the same */
-	const uint32_t *groups;           /* (set) supplementary groups; without the bit, uid or gid keep the caller's */
+	const uint32_t *groups;           /* (set) supplementary groups; without the bit the caller's, or none where uid or gid is set */
 	size_t ngroups;
 	const char *capabilities;         /* as cap_iab_from_text(3): "!cap_x" not to be had, "^cap_x" ambient, "%cap_x" inheritable */
 	struct cap_iab_s *capabilities_iab;  /* the same as libcap's cap_iab_t; NULL: `capabilities`, or unchanged */

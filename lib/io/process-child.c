@@ -68,16 +68,24 @@ static RLN_IN_CHILD long pass_gate(struct rln_process_plan *p)
 
 /* Relations to others */
 
+/* Ends of texts are looked for by hand: the compiler knows a function of the C library for that, and sanitizers listen there. */
+static RLN_IN_CHILD const char *end_of(const char *text)
+{
+	const volatile char *at = text;
+
+	while (*at)
+		at++;
+	return (const char *)at;
+}
+
 static RLN_IN_CHILD long write_text(int dir, const char *path, const char *text)
 {
 	long fd = rln_sys(SYS_openat, dir, path, O_WRONLY | O_CLOEXEC);
-	long n = 0;
+	long n = end_of(text) - text;
 	long r;
 
 	if (fd < 0)
 		return fd;
-	while (text[n])
-		n++;
 	r = rln_sys(SYS_write, fd, text, n);
 	rln_sys(SYS_close, fd);
 	return r < 0 ? r : 0;
@@ -483,8 +491,7 @@ static RLN_IN_CHILD long execute(struct rln_process_plan *p)
 			return r;
 		if (r == -EACCES || result == -ENOENT)
 			result = r;
-		while (*name++)
-			;
+		name = end_of(name) + 1;
 	}
 	return result;
 }

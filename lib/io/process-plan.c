@@ -244,6 +244,7 @@ int rln_process_plan_new(struct rln_process_plan **ret, const char *const *argv,
 		return r;
 	}
 	*ret = p;
+	p->stage = RINGLINE_PROCESS_STAGE_NONE;
 	return fail(options, RINGLINE_PROCESS_STAGE_NONE, 0);
 }
 

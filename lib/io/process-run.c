@@ -325,21 +325,24 @@ static int read_rest(struct run *r)
 	return e;
 }
 
-static void kill_all(struct run *r)
+/* The process with its group and its cgroup. False: it may not be killed by this one, and goes on. */
+static bool kill_all(struct run *r)
 {
-	if (r->process->cgroup < 0 || ringline_process_kill_tree(r->process) < 0)
-		(void)ringline_process_kill(r->process, SIGKILL);
+	int e = ringline_process_kill(r->process, SIGKILL);
+
 	if (r->process->leads)
 		(void)ringline_process_kill_group(r->process, SIGKILL);
+	if (r->process->cgroup >= 0)
+		(void)ringline_process_kill_tree(r->process);
+	return e == 0 || e == -ESRCH;
 }
 
 static int finish(struct run *r, const struct run_args *a, int e)
 {
 	int i;
 
-	if (e < 0)
-		kill_all(r);
-	rln_process_await_end(r->process);
+	if (e == 0 || kill_all(r))
+		rln_process_await_end(r->process);
 	if (a->status)
 		(void)!rln_sized_out(a->status, &r->process->status, sizeof(r->process->status));
 	(void)ringline_process_close(r->process);

@@ -53,7 +53,7 @@ struct rln_clone_args {
 
 #if defined(__x86_64__) && defined(__LP64__)
 
-static rln_always_inline long rln_sys6(long nr, long a, long b, long c, long d, long e, long f)
+static inline RLN_IN_CHILD long rln_sys6(long nr, long a, long b, long c, long d, long e, long f)
 {
 	register long r10 __asm__("r10") = d;
 	register long r8 __asm__("r8") = e;
@@ -87,7 +87,7 @@ static inline long rln_sys_clone3(const struct rln_clone_args *args, void (*fn)(
 
 #elif defined(__aarch64__) && defined(__LP64__)
 
-static rln_always_inline long rln_sys6(long nr, long a, long b, long c, long d, long e, long f)
+static inline RLN_IN_CHILD long rln_sys6(long nr, long a, long b, long c, long d, long e, long f)
 {
 	register long x8 __asm__("x8") = nr;
 	register long x0 __asm__("x0") = a;
@@ -122,7 +122,7 @@ static inline long rln_sys_clone3(const struct rln_clone_args *args, void (*fn)(
 
 #else
 
-static inline long rln_sys6(long nr, long a, long b, long c, long d, long e, long f)
+static inline RLN_IN_CHILD long rln_sys6(long nr, long a, long b, long c, long d, long e, long f)
 {
 	long r = syscall(nr, a, b, c, d, e, f);
 
