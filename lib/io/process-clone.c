@@ -91,19 +91,12 @@ static long by_clone3(struct rln_process_plan *p, void *stack)
 	return rln_sys_clone3(&args, rln_process_child, p);
 }
 
-static int child_of_clone(void *plan)
+static long by_clone(struct rln_process_plan *p, void *stack, uint64_t flags)
 {
-	rln_process_child(plan);
-}
-
-static long by_clone(struct rln_process_plan *p, void *stack, int flags)
-{
-	int pid;
-
 	if (p->o.namespaces & CSIGNAL)
 		return -EINVAL;   /* CLONE_NEWTIME stands where this call has a signal */
-	pid = clone(child_of_clone, (char *)stack + STACK_SIZE, (int)sharing(p) | flags, p, &p->pidfd, NULL, &p->lives);
-	return pid < 0 ? -errno : pid;
+	return rln_sys_clone((unsigned long)(sharing(p) | flags), (char *)stack + STACK_SIZE, &p->pidfd, &p->lives,
+	                     rln_process_child, p);
 }
 
 /* May a kernel, or a filter, that says this know an older way? */
@@ -121,7 +114,7 @@ static long by_any(struct rln_process_plan *p, void *stack)
 		return pid;
 	p->pidfd = -1;
 	p->cgroup_by_hand = p->cgroup >= 0;
-	pid = p->disabled & RLN_FEATURE_PIDFD ? -EINVAL : by_clone(p, stack, (int)FLAG_PIDFD);
+	pid = p->disabled & RLN_FEATURE_PIDFD ? -EINVAL : by_clone(p, stack, FLAG_PIDFD);
 	if (pid != -EINVAL)
 		return pid;
 	p->gated = true;

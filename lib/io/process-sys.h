@@ -7,11 +7,13 @@
  * to return to.
  *
  * Elsewhere than on x86-64 and aarch64 the C library's syscall() and clone() do the same; errno then is the thread's that waits.
+ * Here they do not: sanitizers would take such a clone() for a fork().
  */
 #ifndef RLN_IO_PROCESS_SYS_H
 #define RLN_IO_PROCESS_SYS_H
 
 #include <errno.h>
+#include <sched.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -85,6 +87,29 @@ static inline long rln_sys_clone3(const struct rln_clone_args *args, void (*fn)(
 	return r;
 }
 
+/* The same by the older call, of which some flags say what the others are. */
+static inline long rln_sys_clone(unsigned long flags, void *stack_top, int *pidfd, void *child_tid,
+                                 void (*fn)(void *arg), void *arg)
+{
+	register void *r10 __asm__("r10") = child_tid;
+	register long r8 __asm__("r8") = 0;
+	register void (*r9)(void *) __asm__("r9") = fn;
+	register void *r12 __asm__("r12") = arg;
+	long r;
+
+	__asm__ volatile("syscall\n\t"
+	                 "test %%rax, %%rax\n\t"
+	                 "jnz 1f\n\t"
+	                 "xor %%ebp, %%ebp\n\t"
+	                 "mov %%r12, %%rdi\n\t"
+	                 "call *%%r9\n\t"
+	                 "ud2\n"
+	                 "1:"
+	                 : "=a"(r) : "a"(SYS_clone), "D"(flags), "S"(stack_top), "d"(pidfd), "r"(r10), "r"(r8), "r"(r9), "r"(r12)
+	                 : "rcx", "r11", "cc", "memory");
+	return r;
+}
+
 #elif defined(__aarch64__) && defined(__LP64__)
 
 static inline RLN_IN_CHILD long rln_sys6(long nr, long a, long b, long c, long d, long e, long f)
@@ -120,6 +145,29 @@ static inline long rln_sys_clone3(const struct rln_clone_args *args, void (*fn)(
 	return x0;
 }
 
+static inline long rln_sys_clone(unsigned long flags, void *stack_top, int *pidfd, void *child_tid,
+                                 void (*fn)(void *arg), void *arg)
+{
+	register long x8 __asm__("x8") = SYS_clone;
+	register long x0 __asm__("x0") = (long)flags;
+	register void *x1 __asm__("x1") = stack_top;
+	register int *x2 __asm__("x2") = pidfd;
+	register long x3 __asm__("x3") = 0;
+	register void *x4 __asm__("x4") = child_tid;
+	register void (*x5)(void *) __asm__("x5") = fn;
+	register void *x6 __asm__("x6") = arg;
+
+	__asm__ volatile("svc #0\n\t"
+	                 "cbnz x0, 1f\n\t"
+	                 "mov x29, #0\n\t"
+	                 "mov x0, x6\n\t"
+	                 "blr x5\n\t"
+	                 "brk #1\n"
+	                 "1:"
+	                 : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x5), "r"(x6) : "memory");
+	return x0;
+}
+
 #else
 
 static inline RLN_IN_CHILD long rln_sys6(long nr, long a, long b, long c, long d, long e, long f)
@@ -135,6 +183,14 @@ static inline long rln_sys_clone3(const struct rln_clone_args *args, void (*fn)(
 	(void)fn;
 	(void)arg;
 	return -ENOSYS;
+}
+
+static inline long rln_sys_clone(unsigned long flags, void *stack_top, int *pidfd, void *child_tid,
+                                 void (*fn)(void *arg), void *arg)
+{
+	int r = clone((int (*)(void *))(void (*)(void))fn, stack_top, (int)flags, arg, pidfd, NULL, child_tid);
+
+	return r < 0 ? -errno : r;
 }
 
 #endif
