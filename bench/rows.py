@@ -158,7 +158,7 @@ class Row:
     contenders: tuple = ALL
     bars: tuple = field(default=())
     calls: bool = False        # count system calls
-    requests: int = 0          # of a soak, or jobs
+    requests: int = 0          # of a soak, or jobs, or processes
 
 
 def against_raw(cpu, per_second=None):

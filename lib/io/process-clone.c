@@ -34,7 +34,8 @@
 #include "io/process-sys.h"
 #include "io/process.h"
 
-#define STACK_SIZE 65536u
+#define STACK_SIZE  65536u
+#define STACKS_KEPT 4u
 
 #define FLAG_PIDFD         UINT64_C(0x00001000)   /* CLONE_PIDFD */
 #define FLAG_CLEAR_SIGHAND UINT64_C(0x100000000)  /* CLONE_CLEAR_SIGHAND (5.5) */
@@ -46,6 +47,13 @@ static struct {
 	uint32_t n;
 	int dumpable;
 } others = { .lock = RLN_LOCK_INIT };
+
+/* Of children, a few of which are kept: to unmap one takes a word with every processor that the process runs on. */
+static struct {
+	struct rln_lock lock;
+	uint32_t n;
+	void *free[STACKS_KEPT];
+} stacks = { .lock = RLN_LOCK_INIT };
 
 static void others_enter(void)
 {
@@ -287,18 +295,47 @@ static void choose_fault(struct rln_process_plan *p)
 
 #endif
 
+/* Stacks */
+
+static void *take_stack(void)
+{
+	void *stack = NULL;
+
+	if (rln_fault(RLN_FAULT_MMAP))
+		return NULL;
+	rln_lock(&stacks.lock);
+	if (stacks.n)
+		stack = stacks.free[--stacks.n];
+	rln_unlock(&stacks.lock);
+	if (stack)
+		return stack;
+	stack = mmap(NULL, STACK_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK | MAP_NORESERVE, -1, 0);
+	return stack == MAP_FAILED ? NULL : stack;
+}
+
+static void give_stack_back(void *stack)
+{
+	bool kept;
+
+	rln_lock(&stacks.lock);
+	kept = stacks.n < STACKS_KEPT;
+	if (kept)
+		stacks.free[stacks.n++] = stack;
+	rln_unlock(&stacks.lock);
+	if (!kept)
+		munmap(stack, STACK_SIZE);
+}
+
 int rln_process_clone(struct rln_process_plan *p)
 {
-	int error = rln_fault(RLN_FAULT_MMAP);
-	void *stack = error ? MAP_FAILED : mmap(NULL, STACK_SIZE, PROT_READ | PROT_WRITE,
-	                                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK | MAP_NORESERVE, -1, 0);
+	void *stack = take_stack();
 	int r;
 
 	p->stage = RINGLINE_PROCESS_STAGE_CLONE;
-	if (stack == MAP_FAILED)
+	if (!stack)
 		return -ENOMEM;
 	choose_fault(p);
 	r = make(p, stack);
-	munmap(stack, STACK_SIZE);
+	give_stack_back(stack);
 	return r;
 }
