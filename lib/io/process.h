@@ -20,8 +20,6 @@
 #ifndef RLN_IO_PROCESS_H
 #define RLN_IO_PROCESS_H
 
-#include <sys/resource.h>
-
 #include "core/handle.h"
 #include "core/op.h"
 #include "core/timer.h"
@@ -43,7 +41,7 @@ struct rln_process_caps {
 	uint32_t dropped[RLN_CAP_WORDS];  /* from the bounding set */
 };
 
-/* What one of the options asks of the kernel before there is a child. */
+/* All that is to be done, and in the end what came of it. */
 struct rln_process_plan {
 	/* the result */
 	uint32_t stage;                   /* RINGLINE_PROCESS_STAGE_*: the last one that was begun */
@@ -70,7 +68,6 @@ struct rln_process_plan {
 	/* descriptors */
 	struct rln_process_move *moves;   /* by their targets */
 	uint32_t nmoves;
-	uint32_t nconns;
 	int *opened;                      /* of each move, one that is ours and closed in the end; -1 */
 	struct ringline_conn **conns;     /* of each move, the connection to its other end; NULL */
 	int top;                          /* above all targets */
