@@ -35,6 +35,14 @@ bench_jobs_ringline_SOURCES = bench/jobs-ringline.c bench/jobs.h
 bench_jobs_ringline_CPPFLAGS = $(PUBLIC_CPPFLAGS) -I$(srcdir)/bench
 bench_jobs_ringline_LDADD = lib/libringline.la
 
+# Programs that are run.
+noinst_PROGRAMS += bench/spawn-ringline bench/spawn-posix
+bench_spawn_ringline_SOURCES = bench/spawn-ringline.c bench/programs.h
+bench_spawn_ringline_CPPFLAGS = $(PUBLIC_CPPFLAGS) -I$(srcdir)/bench
+bench_spawn_ringline_LDADD = lib/libringline.la
+bench_spawn_posix_SOURCES = bench/spawn-posix.c bench/programs.h
+bench_spawn_posix_CPPFLAGS = -D_GNU_SOURCE -I$(srcdir)/bench
+
 # Files: read at random, looked up, copied. file-copy is measured as a process, so libtool's script must not be part of it.
 noinst_PROGRAMS += bench/file-raw bench/file-ringline bench/file-stat bench/file-copy
 bench_file_raw_SOURCES = bench/file-raw.c bench/file.h
@@ -111,6 +119,11 @@ noinst_PROGRAMS += bench/file-libuv
 bench_file_libuv_SOURCES = bench/file-libuv.c bench/file.h
 bench_file_libuv_CPPFLAGS = -D_GNU_SOURCE -I$(srcdir)/bench $(LIBUV_CFLAGS)
 bench_file_libuv_LDADD = $(LIBUV_LIBS)
+
+noinst_PROGRAMS += bench/spawn-libuv
+bench_spawn_libuv_SOURCES = bench/spawn-libuv.c bench/programs.h
+bench_spawn_libuv_CPPFLAGS = -D_GNU_SOURCE -I$(srcdir)/bench $(LIBUV_CFLAGS)
+bench_spawn_libuv_LDADD = $(LIBUV_LIBS)
 
 noinst_PROGRAMS += bench/jobs-libuv
 bench_jobs_libuv_SOURCES = bench/jobs-libuv.c bench/jobs.h

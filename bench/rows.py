@@ -45,6 +45,14 @@ JOBS = {c.name: c for c in (
     Contender("libuv", ("bench/jobs-libuv",), "epoll"),
 )}
 
+# Programs that run /bin/true COUNT times, DEPTH at once, with so many MiB resident.
+SPAWNS = {c.name: c for c in (
+    Contender("ringline", ("bench/spawn-ringline",), "io_uring"),
+    Contender("ringline-epoll", ("bench/spawn-ringline",), "epoll"),
+    Contender("posix", ("bench/spawn-posix",), "none"),
+    Contender("libuv", ("bench/spawn-libuv",), "epoll"),
+)}
+
 # Programs that pass COUNT elements between two threads.
 CHANNELS = {c.name: c for c in (
     Contender("ringline", ("bench/chan-ringline",), "io_uring"),
@@ -168,7 +176,7 @@ class Row:
     contenders: tuple = ALL
     bars: tuple = field(default=())
     calls: bool = False        # count system calls
-    requests: int = 0          # of a soak, or jobs
+    requests: int = 0          # of a soak, or jobs, or processes
     access: str = ""           # fio's, to a file
 
 
@@ -204,6 +212,11 @@ def beside_idle(name, **options):
 def jobs(name, depth, cpu, count):
     bars = tuple(Bar(own, "cpu", cpu, "libuv") for own in OWN)
     return Row(name, "jobs", depth=depth, requests=count, contenders=tuple(JOBS), bars=bars)
+
+
+def spawns(name, mib, count):
+    bars = tuple(bar for own in OWN for bar in (Bar(own, "cpu", 1.10, "posix"), Bar(own, "cpu", 1, "libuv")))
+    return Row(name, "spawns", depth=4, size=mib, requests=count, contenders=tuple(SPAWNS), bars=bars)
 
 
 def channel(name, mode, reference, limit, count):
@@ -333,6 +346,8 @@ ROWS = (
     channel("chan-ping-pong", "ping-pong", "eventfd", 1 / 1.1, 50000),
     jobs("jobs-d1", 1, 1.05, 20000),
     jobs("jobs-d32", 32, 0.9, 200000),
+    spawns("spawn-16M", 16, 2000),
+    spawns("spawn-4G", 4096, 2000),
     stream("recv-64K", 2 << 30, cpu=1.05),
     stream("grow-64M", 64 << 20, per_second=0.9),
     cached_reads("file-read"),

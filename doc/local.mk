@@ -25,6 +25,7 @@ dist_man_MANS = \
 	doc/man/ringline-connections.7 \
 	doc/man/ringline-fibers.7 \
 	doc/man/ringline-files.7 \
+	doc/man/ringline-processes.7 \
 	doc/man/ringline-structured-concurrency.7 \
 	doc/man/ringline_blocking.3 \
 	doc/man/ringline_broadcast_new.3 \
@@ -71,6 +72,11 @@ dist_man_MANS = \
 	doc/man/ringline_op_await.3 \
 	doc/man/ringline_path_read_all.3 \
 	doc/man/ringline_path_rename.3 \
+	doc/man/ringline_process_adopt.3 \
+	doc/man/ringline_process_kill.3 \
+	doc/man/ringline_process_run.3 \
+	doc/man/ringline_process_spawn.3 \
+	doc/man/ringline_process_wait.3 \
 	doc/man/ringline_region_new.3 \
 	doc/man/ringline_runtime_embed.3 \
 	doc/man/ringline_runtime_listen.3 \

@@ -11,6 +11,7 @@ lib_libringline_la_LIBADD = \
 	lib/backend/librln-backend.la \
 	lib/io/librln-io.la \
 	lib/runtime/librln-runtime.la \
+	$(LIBCAP_LIBS) \
 	$(LIBURING_LIBS) \
 	$(NULL)
 

@@ -53,7 +53,7 @@ endif
 
 UNIT_CPPFLAGS = $(AM_CPPFLAGS) -DRLN_FAULT_INJECTION=1 -I$(top_srcdir)/tests $(GLIB_CFLAGS)
 UNIT_LIBS = tests/unit/librln-unit.la $(GLIB_LIBS)
-UNIT_FULL_LIBS = tests/unit/librln-unit-full.la $(UNIT_LIBS) $(LIBURING_LIBS)
+UNIT_FULL_LIBS = tests/unit/librln-unit-full.la $(UNIT_LIBS) $(LIBCAP_LIBS) $(LIBURING_LIBS)
 
 tests_unit_librln_unit_la_SOURCES = \
 	$(base_sources) \
@@ -65,7 +65,7 @@ tests_unit_librln_unit_la_SOURCES = \
 tests_unit_librln_unit_la_CPPFLAGS = $(UNIT_CPPFLAGS)
 
 tests_unit_librln_unit_full_la_SOURCES = $(backend_sources) $(io_sources) $(runtime_sources)
-tests_unit_librln_unit_full_la_CPPFLAGS = $(UNIT_CPPFLAGS) $(LIBURING_CFLAGS)
+tests_unit_librln_unit_full_la_CPPFLAGS = $(UNIT_CPPFLAGS) $(LIBCAP_CFLAGS) $(LIBURING_CFLAGS)
 
 # A new one takes a line here and its two lines of flags below. The source is the program's name and .c.
 unit_programs = \
@@ -244,6 +244,8 @@ tests_conformance_libconformance_la_SOURCES = \
 	tests/support/files.h \
 	tests/support/places.c \
 	tests/support/places.h \
+	tests/support/process.c \
+	tests/support/process.h \
 	$(NULL)
 tests_conformance_libconformance_la_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
 
@@ -312,6 +314,11 @@ conformance_programs = \
 	tests/conformance/test-peek \
 	tests/conformance/test-places \
 	tests/conformance/test-policies \
+	tests/conformance/test-process \
+	tests/conformance/test-process-churn \
+	tests/conformance/test-process-options \
+	tests/conformance/test-process-run \
+	tests/conformance/test-process-stages \
 	tests/conformance/test-send \
 	tests/conformance/test-stream \
 	$(NULL)
@@ -398,6 +405,16 @@ tests_conformance_test_places_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
 tests_conformance_test_places_LDADD = $(CONFORMANCE_LIBS)
 tests_conformance_test_policies_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
 tests_conformance_test_policies_LDADD = $(CONFORMANCE_LIBS)
+tests_conformance_test_process_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
+tests_conformance_test_process_LDADD = $(CONFORMANCE_LIBS)
+tests_conformance_test_process_churn_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
+tests_conformance_test_process_churn_LDADD = $(CONFORMANCE_LIBS)
+tests_conformance_test_process_options_CPPFLAGS = $(CONFORMANCE_CPPFLAGS) $(LIBCAP_CFLAGS)
+tests_conformance_test_process_options_LDADD = $(CONFORMANCE_LIBS) $(LIBCAP_LIBS)
+tests_conformance_test_process_run_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
+tests_conformance_test_process_run_LDADD = $(CONFORMANCE_LIBS)
+tests_conformance_test_process_stages_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
+tests_conformance_test_process_stages_LDADD = $(CONFORMANCE_LIBS)
 tests_conformance_test_stream_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
 tests_conformance_test_stream_LDADD = $(CONFORMANCE_LIBS)
 # Without libseccomp the sandboxes are left out.

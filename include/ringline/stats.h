@@ -43,6 +43,9 @@ struct ringline_worker_stats {
 	uint64_t bytes_lent;              /* forwarded from receive buffers */
 	uint64_t bytes_spliced;           /* forwarded through pipes, uncopied */
 	uint64_t memory;                  /* (now) bytes of copied, gathered and queued data */
+	uint64_t processes;               /* (now) whose end is waited for, or whose handle is open */
+	uint64_t processes_spawned;
+	uint64_t processes_lost;          /* that ended, and nobody could tell how */
 
 	uint64_t waits;                   /* for completions */
 	uint64_t system_calls;            /* made by the backend */
@@ -58,7 +61,7 @@ struct ringline_worker_stats {
 };
 
 #define RINGLINE_WORKER_STATS_INIT { sizeof(struct ringline_worker_stats), \
-	0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, \
+	0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, \
 	0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 /*
@@ -75,7 +78,7 @@ int ringline_worker_stats(const struct ringline_runtime *rt, uint32_t worker, st
  * files "read", "write", "readv", "writev", "fsync", "sync_range", "fallocate", "ftruncate", "fadvise", "open", "statx",
  * "rename", "unlink", "mkdir", "link", "symlink", "readlink", "chmod", "chown", "utimens", "truncate", "getxattr",
  * "setxattr", "listxattr", "removexattr", "copy_range", "reflink", "getdents", "lock", "read_file", "write_atomic",
- * "statx_many", "inotify_add", "nvme") an engine ("io_uring", "epoll", "pool": a thread, "inline": the worker itself, by a call that
+ * "statx_many", "inotify_add", "nvme"; of processes "spawn", "kill_tree") an engine ("io_uring", "epoll", "pool": a thread, "inline": the worker itself, by a call that
  * does not wait) delivered on a worker. Threads and rt as above.
  *
  * Returns 0; -EINVAL, -ENOENT (no operation or engine of that name), -ENOTCONN, -EPERM.

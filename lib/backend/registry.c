@@ -69,6 +69,12 @@ static uint32_t feature(const char *word, size_t n)
 		{ "pwait2", RLN_FEATURE_PWAIT2 },
 		{ "files", RLN_FEATURE_FILES },
 		{ "inline", RLN_FEATURE_INLINE },
+		{ "clone3", RLN_FEATURE_CLONE3 },
+		{ "pidfd", RLN_FEATURE_PIDFD },
+		{ "pidfd_group", RLN_FEATURE_PIDFD_GROUP },
+		{ "pidfd_info", RLN_FEATURE_PIDFD_INFO },
+		{ "close_range", RLN_FEATURE_CLOSE_RANGE },
+		{ "cgroup_kill", RLN_FEATURE_CGROUP_KILL },
 	};
 	size_t i;
 

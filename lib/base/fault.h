@@ -34,6 +34,9 @@ enum rln_fault_point {
 	RLN_FAULT_RING_FILE,      /* io_uring: an operation on a file completes so, whatever it did */
 	RLN_FAULT_FILE,           /* a system call on a file, on a thread */
 	RLN_FAULT_CLOCK_STEP,     /* ECANCELED: a timerfd tells that its clock was set */
+	RLN_FAULT_SPAWN,          /* clone3() */
+	RLN_FAULT_PIDFD,          /* pidfd_open() */
+	RLN_FAULT_CHILD,          /* a stage of a child: asked once for each, in their order, by its parent */
 	RLN_FAULT_MAX
 };
 

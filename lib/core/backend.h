@@ -65,6 +65,12 @@ enum rln_feature {
 	RLN_FEATURE_QUIET     = 1u << 6,   /* sends that post no completion when all goes well */
 	RLN_FEATURE_FILES     = 1u << 7,   /* operations on files by the backend */
 	RLN_FEATURE_INLINE    = 1u << 8,   /* and by calls that do not wait */
+	RLN_FEATURE_CLONE3    = 1u << 9,
+	RLN_FEATURE_PIDFD     = 1u << 10,  /* that comes with a process; clone3 does without it neither */
+	RLN_FEATURE_PIDFD_GROUP = 1u << 11, /* signals to process groups by it */
+	RLN_FEATURE_PIDFD_INFO = 1u << 12, /* PIDFD_GET_INFO */
+	RLN_FEATURE_CLOSE_RANGE = 1u << 13,
+	RLN_FEATURE_CGROUP_KILL = 1u << 14,
 };
 
 struct rln_backend_config {

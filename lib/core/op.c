@@ -50,6 +50,8 @@ static const char *const names[RLN_OP_MAX] = {
 	[RLN_OP_WRITE_ATOMIC] = "write_atomic",
 	[RLN_OP_STATX_MANY] = "statx_many",
 	[RLN_OP_INOTIFY_ADD] = "inotify_add",
+	[RLN_OP_SPAWN] = "spawn",
+	[RLN_OP_KILL_TREE] = "kill_tree",
 };
 
 const char *rln_opcode_name(unsigned int opcode)

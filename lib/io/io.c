@@ -15,6 +15,7 @@
 #include "io/listener.h"
 #include "io/locality.h"
 #include "io/pipes.h"
+#include "io/process.h"
 #include "io/region.h"
 #include "io/request.h"
 #include "io/timer.h"
@@ -43,6 +44,7 @@ void rln_io_init(struct rln_io *io, struct rln_exec *x, const struct rln_io_conf
 	rln_regions_init(io);
 	rln_dirs_init(io);
 	rln_inotifies_init(io);
+	rln_processes_init(io);
 	x->io = io;
 }
 
@@ -74,6 +76,7 @@ void rln_io_fini(struct rln_io *io)
 	if (leaked)
 		rln_log(RLN_LOG_WARNING, "%u buffers were never dropped", leaked);
 	rln_dgrams_fini(io);      /* buffers may have held datagrams */
+	rln_processes_fini(io);
 	rln_inotifies_fini(io);
 	rln_dirs_fini(io);
 	rln_regions_fini(io);
@@ -91,7 +94,8 @@ void rln_io_fini(struct rln_io *io)
 
 bool rln_io_idle(const struct rln_io *io)
 {
-	return !io->nopen && !io->nmissed && rln_list_empty(&io->dgrams) && rln_list_empty(&io->files) && rln_list_empty(&io->listeners) && !io->nzero_copy;
+	return !io->nopen && !io->nmissed && rln_list_empty(&io->dgrams) && rln_list_empty(&io->files) &&
+	       rln_list_empty(&io->listeners) && rln_processes_idle(io) && !io->nzero_copy;
 }
 
 static void each_listener(struct rln_io *io, void (*fn)(struct rln_listener *l))
@@ -151,6 +155,7 @@ void rln_io_close_all(struct rln_io *io)
 	each_conn(io, rln_conn_close);
 	rln_dgrams_close_all(io);
 	rln_files_close_all(io);
+	rln_processes_end_all(io, false);
 }
 
 void rln_io_cut_handlers(struct rln_io *io)
@@ -163,4 +168,5 @@ void rln_io_abort_all(struct rln_io *io)
 	io->draining = false;
 	each_conn(io, rln_conn_abort);
 	rln_dgrams_close_all(io);
+	rln_processes_end_all(io, true);
 }

@@ -39,6 +39,7 @@ struct rln_io_config {
 	uint64_t memory_limit;            /* bytes of blocks (buf.h) from which no more are made, but for what must be */
 	uint64_t zero_copy_min;           /* bytes from which ringline_conn_send_zc() has the kernel not copy; 0: never */
 	uint64_t close_timeout;           /* nanoseconds a graceful close may take */
+	uint32_t disabled;                /* enum rln_feature bits */
 	bool try_inline;                  /* file operations by calls that do not wait */
 };
 
@@ -62,6 +63,9 @@ struct rln_io_stats {
 	_Atomic uint64_t bytes_lent;      /* forwarded from receive buffers */
 	_Atomic uint64_t bytes_spliced;   /* forwarded through pipes */
 	_Atomic uint64_t memory;          /* a gauge: bytes in blocks */
+	_Atomic uint64_t processes;       /* a gauge: that are known of */
+	_Atomic uint64_t processes_spawned;
+	_Atomic uint64_t processes_lost;  /* ended, nobody knows how */
 };
 
 struct rln_io {
@@ -104,6 +108,8 @@ struct rln_io {
 	struct rln_slab regions;          /* struct ringline_region */
 	struct rln_slab dirs;             /* struct ringline_dir */
 	struct rln_slab inotifies;        /* struct ringline_inotify */
+	struct rln_slab process_slab;     /* struct ringline_process */
+	struct rln_list processes;        /* ringline_process.link: those that hold a descriptor */
 	struct rln_list pipes;            /* rln_pipe.link: empty ones, for the next that needs one */
 	uint32_t npipes;
 	int probe_fd;                     /* an epoll descriptor that tells what can be polled; -1: not needed yet */

@@ -80,6 +80,18 @@ io_sources = \
 	lib/io/path.h \
 	lib/io/pipes.c \
 	lib/io/pipes.h \
+	lib/io/process-caps.c \
+	lib/io/process-child.c \
+	lib/io/process-clone.c \
+	lib/io/process-fds.c \
+	lib/io/process-plan.c \
+	lib/io/process-run.c \
+	lib/io/process-spawn.c \
+	lib/io/process-sys.h \
+	lib/io/process-tree.c \
+	lib/io/process-wait.c \
+	lib/io/process.c \
+	lib/io/process.h \
 	lib/io/region.c \
 	lib/io/region.h \
 	lib/io/request-calls.c \
@@ -97,4 +109,5 @@ io_sources = \
 	$(NULL)
 
 lib_io_librln_io_la_SOURCES = $(io_sources)
+lib_io_librln_io_la_CPPFLAGS = $(AM_CPPFLAGS) $(LIBCAP_CFLAGS)
 noinst_LTLIBRARIES += lib/io/librln-io.la

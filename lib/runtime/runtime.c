@@ -195,6 +195,7 @@ static int choose_backend(struct ringline_runtime *rt)
 		return r;
 	rt->config.exec.disabled = disabled;
 	rt->config.io_backend.disabled = disabled;
+	rt->config.io.disabled = disabled;
 	rt->config.io.try_inline = !(disabled & RLN_FEATURE_INLINE);
 	r = rln_registry_wanted((int)rt->config.backend, &wanted);
 	if (r < 0)

@@ -63,6 +63,9 @@ static void read_io(struct ringline_worker_stats *out, const struct rln_io_stats
 	out->bytes_lent = rln_stat_get(&s->bytes_lent);
 	out->bytes_spliced = rln_stat_get(&s->bytes_spliced);
 	out->memory = rln_stat_get(&s->memory);
+	out->processes = rln_stat_get(&s->processes);
+	out->processes_spawned = rln_stat_get(&s->processes_spawned);
+	out->processes_lost = rln_stat_get(&s->processes_lost);
 }
 
 static void read_backend(struct ringline_worker_stats *out, const struct rln_backend_stats *s)

@@ -245,6 +245,7 @@ static void audit_ended(const struct ringline_worker_stats *s)
 	g_assert_cmpuint(s->tasks_started, ==, s->tasks_ended);
 	g_assert_cmpuint(s->operations_submitted, ==, s->operations_ended);
 	g_assert_cmpuint(s->connections, ==, 0);
+	g_assert_cmpuint(s->processes, ==, 0);
 	g_assert_cmpuint(s->unknown_completions, ==, 0);
 }
 
@@ -294,7 +295,7 @@ static bool all_home(void)
 {
 	struct ringline_worker_stats s = conf_stats(NULL);
 
-	return !s.connections && s.operations_submitted == s.operations_ended && s.receive_buffers == s.receive_buffers_free;
+	return !s.connections && !s.processes && s.operations_submitted == s.operations_ended && s.receive_buffers == s.receive_buffers_free;
 }
 
 /* The task of the test in a scope; then what it left behind must come to an end by itself. */

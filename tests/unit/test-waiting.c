@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <ringline/ringline.h>
@@ -418,6 +419,58 @@ static int filing(void *arg)
 	return 0;
 }
 
+/* Of one that may have failed. */
+static void end_process(struct ringline_process *p)
+{
+	struct ringline_process_status s = RINGLINE_PROCESS_STATUS_INIT;
+
+	tolerate(ringline_process_kill_tree(p));
+	tolerate(ringline_process_kill(p, 9));
+	tolerate(ringline_process_wait(p, &s));
+	g_assert_cmpint(ringline_process_close(p), ==, 0);
+}
+
+static int spawning(void *arg)
+{
+	static const char *const argv[] = { "true", NULL };
+	static struct ringline_process *lost;     /* of operations that outlive the call */
+	static struct ringline_conn *conn[3];
+	static const struct ringline_process_fd fds[] = {
+		{ .target = 0, .kind = RINGLINE_PROCESS_PTY, .conn = &conn[0] },
+		{ .target = 1, .kind = RINGLINE_PROCESS_PIPE_OUT, .conn = &conn[1] },
+		{ .target = 2, .kind = RINGLINE_PROCESS_FILE, .path = "/dev/null", .flags = O_WRONLY },
+		{ .target = 3, .kind = RINGLINE_PROCESS_NULL },
+	};
+	struct ringline_process_options o = RINGLINE_PROCESS_OPTIONS_INIT;
+	struct ringline_process *p;
+	struct ringline_buf *out;
+	struct ringline_op *op;
+	int i;
+
+	(void)arg;
+	o.fds = fds;
+	o.nfds = 4;
+	o.flags = RINGLINE_PROCESS_NEW_SESSION;
+	o.capabilities = "";
+	if (ringline_process_spawn(&p, argv, &o) == 0) {
+		if (ringline_process_wait_begin(&op, p, NULL) == 0)
+			tolerate(ringline_op_await(op));
+		for (i = 0; i < 2; i++)
+			g_assert_cmpint(ringline_conn_close(conn[i]), ==, 0);
+		i = ringline_process_release(p);
+		if (i >= 0 && ringline_process_adopt_pidfd(&p, i) < 0)
+			close(i);
+		else
+			end_process(p);
+	}
+	if (ringline_process_adopt(&p, getppid()) == 0)
+		g_assert_cmpint(ringline_process_close(p), ==, 0);
+	tolerate(ringline_process_run(argv, "text", 4, &out, NULL, NULL, NULL));
+	g_assert_cmpint(ringline_buf_unref(out), ==, 0);
+	tolerate(ringline_process_spawn_begin(&op, &lost, argv, NULL));       /* nobody awaits it */
+	return 0;
+}
+
 /* --- the sweep ---------------------------------------------------------------------------------------------------- */
 
 static const struct {
@@ -431,6 +484,7 @@ static const struct {
 	{ "selecting", selecting },
 	{ "streaming", streaming },
 	{ "filing", filing },
+	{ "spawning", spawning },
 };
 
 static const struct {
@@ -455,6 +509,9 @@ static const struct {
 	{ RLN_FAULT_RING_FILE, EINTR },
 	{ RLN_FAULT_RING_FILE, 512 },                 /* ERESTARTSYS, which the kernel lets out */
 	{ RLN_FAULT_RING_FILE, EIO },
+	{ RLN_FAULT_SPAWN, EAGAIN },
+	{ RLN_FAULT_PIDFD, EMFILE },
+	{ RLN_FAULT_CHILD, EIO },
 };
 
 struct armed {
@@ -500,6 +557,10 @@ static void sweep(gconstpointer data)
 	size_t s = GPOINTER_TO_SIZE(data);
 	size_t f;
 
+	if (scenarios[s].fn == spawning && g_getenv("RINGLINE_TEST_WRAPPER")) {
+		g_test_skip("under valgrind a child has memory of its own, and cannot say what fails");
+		return;
+	}
 	for (f = 0; f < G_N_ELEMENTS(faults); f++) {
 		struct armed a = { .fn = scenarios[s].fn, .point = faults[f].point, .error = faults[f].error };
 
@@ -639,6 +700,65 @@ static void test_no_probe(void)
 	g_assert_cmpint(ringline_run(&c, no_probe_main, NULL), ==, 0);
 }
 
+/* Those, too, that nobody can make fail otherwise. */
+static int stages_main(void *arg)
+{
+	static const char *const argv[] = { "true", NULL };
+	struct ringline_process_options o = RINGLINE_PROCESS_OPTIONS_INIT;
+	struct ringline_process *p;
+	uint32_t stage;
+	uint32_t i;
+
+	(void)arg;
+	o.stage = &stage;
+	for (i = RINGLINE_PROCESS_STAGE_MAP; i <= RINGLINE_PROCESS_STAGE_EXEC; i++) {
+		rln_fault_arm(RLN_FAULT_CHILD, i - RINGLINE_PROCESS_STAGE_MAP, 1, ENOTNAM);
+		g_assert_cmpint(ringline_process_spawn(&p, argv, &o), ==, -ENOTNAM);
+		rln_fault_disarm_all();
+		g_assert_cmpuint(stage, ==, i);
+	}
+	rln_fault_arm(RLN_FAULT_SPAWN, 0, 1, EAGAIN);
+	g_assert_cmpint(ringline_process_spawn(&p, argv, &o), ==, -EAGAIN);
+	rln_fault_disarm_all();
+	g_assert_cmpuint(stage, ==, RINGLINE_PROCESS_STAGE_CLONE);
+	return 0;
+}
+
+static int pidfd_main(void *arg)
+{
+	static const char *const argv[] = { "true", NULL };
+	struct ringline_process_options o = RINGLINE_PROCESS_OPTIONS_INIT;
+	struct ringline_process *p;
+	uint32_t stage;
+
+	(void)arg;
+	o.stage = &stage;
+	rln_fault_arm(RLN_FAULT_PIDFD, 0, 1, EMFILE);
+	g_assert_cmpint(ringline_process_spawn(&p, argv, &o), ==, -EMFILE);
+	rln_fault_disarm_all();
+	g_assert_cmpuint(stage, ==, RINGLINE_PROCESS_STAGE_PIDFD);
+	g_assert_cmpint(ringline_process_spawn(&p, argv, &o), ==, 0);
+	g_assert_cmpint(ringline_process_wait(p, NULL), ==, 0);
+	return ringline_process_close(p);
+}
+
+static void test_stages(void)
+{
+	struct ringline_config c = RINGLINE_CONFIG_INIT;
+
+	if (g_getenv("RINGLINE_TEST_WRAPPER")) {
+		g_test_skip("under valgrind a child has memory of its own, and cannot say what fails");
+		return;
+	}
+	c.backend = engine;
+	g_assert_cmpint(ringline_run(&c, stages_main, NULL), ==, 0);
+	g_setenv("RINGLINE_DISABLE", "pidfd", TRUE);
+	g_assert_cmpint(ringline_run(&c, pidfd_main, NULL), ==, 0);
+	g_unsetenv("RINGLINE_DISABLE");
+	g_assert_cmpint(waitpid(-1, NULL, WNOHANG | __WALL), ==, -1);
+	g_assert_cmpint(errno, ==, ECHILD);
+}
+
 static void remove_place(void)
 {
 	GDir *dir = g_dir_open(place, 0, NULL);
@@ -672,6 +792,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/waiting/told-that-the-clock-was-set", test_stepped);
 	g_test_add_func("/waiting/no-thread-fails-the-jobs", test_no_thread);
 	g_test_add_func("/waiting/no-descriptor-to-ask-epoll", test_no_probe);
+	g_test_add_func("/waiting/each-stage-of-a-process-fails-by-its-name", test_stages);
 	r = g_test_run();
 	remove_place();
 	return r;
