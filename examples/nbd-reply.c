@@ -11,9 +11,9 @@
  *
  * What is in the cache is read at once, and a client with many such requests under way would get each reply by itself: a
  * packet, and a process woken up, for each, which costs both sides more than the request does. So the sender waits for
- * company, for HOLD at most and until so many are there as a client of its kind has under way, or half of them: the other half
- * is what it works on meanwhile. A client that turns out to have no more under way is not kept waiting again, and replies that
- * took their time anyway are not held at all.
+ * company, for NBD_HOLD at most and until so many are there as a client of its kind has under way, or half of them: the other
+ * half is what it works on meanwhile. A client that turns out to have no more under way is not kept waiting again, and replies
+ * that took their time anyway are not held at all. Over TCP as many requests are let come together, too (nbd-session.c).
  */
 #include <errno.h>
 #include <string.h>
@@ -23,8 +23,7 @@
 
 #define SEND_MAX     64                   /* replies that leave in one call */
 #define TOGETHER_MAX 16u
-#define TRY_MORE     16u                  /* sends after which it is tried whether more would come together */
-#define HOLD         (60 * RINGLINE_NSEC_PER_USEC)
+#define TRY_MORE     64u                  /* sends after which it is tried whether more would come together */
 #define ZEROES       ((size_t)16 * 1024)
 
 /* The queue */
@@ -109,7 +108,7 @@ static void wait_for_company(struct nbd_session *s)
 {
 	struct ringline_case cases[] = {
 		{ .kind = RINGLINE_CASE_EVENT, .object = s->company },
-		{ .kind = RINGLINE_CASE_DEADLINE, .value = ringline_now() + HOLD },
+		{ .kind = RINGLINE_CASE_DEADLINE, .value = ringline_now() + NBD_HOLD },
 	};
 
 	if (ringline_event_reset(s->company) == 0 && ringline_select(cases, 2, sizeof(cases[0]), 0) == 0)

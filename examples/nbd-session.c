@@ -11,6 +11,10 @@
  * Large writes are received and written in pieces, which are jobs of their own, at the same time. Large reads have no memory
  * at all (nbd-reply.c).
  *
+ * A client that reads much of what is in the cache sends its requests one by one, and is slower than the server: over TCP each
+ * would be a wakeup, a call and an acknowledgement. So the kernel is told to wait for as many as the replies wait for each
+ * other, and no longer; with anything else under way, for none.
+ *
  * A shutdown, or a client that is gone, cuts the reader. The jobs shield themselves: what was accepted is carried out, and
  * answered if there is still somebody to answer.
  */
@@ -25,6 +29,7 @@
 #define SCRATCH     ((size_t)16 * 1024)
 #define SEND_BUFFER (2u << 20)            /* of unix sockets, whose default holds three large pieces; less if the system says so */
 #define UNSENT      (16u * 1024)          /* of TCP: more would be sent when the client acknowledges, at its expense */
+#define ALL_PLAIN   64u                   /* requests after which the client is one that reads what is in the cache */
 
 /* Jobs */
 
@@ -189,6 +194,16 @@ static int start_job(struct nbd_job *job, int64_t (*run)(struct nbd_job *job))
 
 /* Reading */
 
+/* Has the kernel wait for so many requests, but not for ever, before it tells of any. */
+static void gather(struct nbd_session *s, uint32_t n)
+{
+	if (!s->gathered || n == s->gathered)
+		return;
+	s->gathered = n;
+	ringline_conn_set_option(s->conn, RINGLINE_CONN_READ_TIMEOUT, n > 1 ? NBD_HOLD : 0);
+	ringline_conn_set_option(s->conn, RINGLINE_CONN_RECEIVE_TOGETHER, (uint64_t)n * NBD_REQUEST);
+}
+
 /* Whether so many bytes are in the cache, which then are at *to*. If not, an operation may have been begun that reads them. */
 static bool read_at_once(struct nbd_job *job, unsigned char *to, uint32_t length, uint64_t offset)
 {
@@ -216,6 +231,7 @@ static int read_one(struct nbd_session *s, const struct nbd_request *q)
 		there = read_at_once(job, job->head, 1, q->offset) && read_at_once(job, job->head, 1, q->offset + q->length - 1);
 	else
 		there = read_at_once(job, job->data, q->length, q->offset);
+	s->plain = there && !from_file ? s->plain + 1 : 0;
 	if (!there)
 		return start_job(job, from_file ? run_warm : run_read);
 	nbd_reply_read(job, true);
@@ -312,6 +328,10 @@ static int carry_out(struct nbd_session *s, const struct nbd_request *q)
 	struct nbd_job *job;
 	int r;
 
+	if (q->type != NBD_CMD_READ) {
+		s->plain = 0;
+		gather(s, 1);             /* the data of a write come when they come */
+	}
 	if (error || (!q->length && q->type != NBD_CMD_FLUSH))
 		return refuse(s, q, error);       /* of nothing there is nothing to do */
 	if (q->type == NBD_CMD_READ)
@@ -322,12 +342,28 @@ static int carry_out(struct nbd_session *s, const struct nbd_request *q)
 	return job ? start_job(job, extents ? run_extents : run_other) : r;
 }
 
+/* The bytes of a request at least, as ringline_conn_peek_at_least(). */
+static ssize_t wait_for_request(struct nbd_session *s, const void **data)
+{
+	ssize_t n = ringline_conn_peek_nowait(s->conn, data);
+
+	if (n >= (ssize_t)NBD_REQUEST)
+		return n;
+	gather(s, s->plain >= ALL_PLAIN ? s->together : 1);
+	n = ringline_conn_peek_at_least(s->conn, NBD_REQUEST, data);
+	if (n != -ETIMEDOUT || s->gathered <= 1)
+		return n;
+	s->together = 1;                  /* it has no more under way than have come */
+	gather(s, 1);
+	return ringline_conn_peek_at_least(s->conn, NBD_REQUEST, data);
+}
+
 /* 1: there may be another one; 0: the client wants no more; -errno. */
 static int serve_request(struct nbd_session *s)
 {
 	struct nbd_request q;
 	const void *data;
-	ssize_t n = ringline_conn_peek_at_least(s->conn, NBD_REQUEST, &data);
+	ssize_t n = wait_for_request(s, &data);
 	int r;
 
 	if (n <= 0)
@@ -386,11 +422,14 @@ static int serve_requests(struct nbd_session *s)
 	return r;
 }
 
-/* A connection is good without it. */
-static void set_buffers(struct ringline_conn *conn)
+/* Without any of it a connection is slower. */
+static void set_up(struct nbd_session *s)
 {
-	if (ringline_conn_set_option(conn, RINGLINE_CONN_UNSENT_LIMIT, UNSENT) == -EOPNOTSUPP)
-		ringline_conn_set_option(conn, RINGLINE_CONN_SEND_BUFFER, SEND_BUFFER);
+	bool tcp = ringline_conn_set_option(s->conn, RINGLINE_CONN_UNSENT_LIMIT, UNSENT) != -EOPNOTSUPP;
+
+	s->gathered = tcp;
+	if (!tcp)
+		ringline_conn_set_option(s->conn, RINGLINE_CONN_SEND_BUFFER, SEND_BUFFER);
 }
 
 int nbd_session_run(struct ringline_conn *conn, struct ringline_file *file, const struct nbd_terms *terms)
@@ -401,7 +440,7 @@ int nbd_session_run(struct ringline_conn *conn, struct ringline_file *file, cons
 	if (r == 0)
 		r = ringline_event_new(&s.company, NULL);
 	if (r == 0) {
-		set_buffers(conn);
+		set_up(&s);
 		r = serve_requests(&s);
 	}
 	ringline_event_free(s.company);

@@ -15,6 +15,9 @@
 #include "nbd-job.h"
 #include "nbd-protocol.h"
 
+/* How long something is kept waiting for company. */
+#define NBD_HOLD (60 * RINGLINE_NSEC_PER_USEC)
+
 /* Reads of so many bytes are sent from the file. */
 #define NBD_FROM_FILE (64u * 1024)
 
@@ -30,6 +33,8 @@ struct nbd_session {
 	uint32_t waiting;                 /* how many they are */
 	uint32_t together;                /* how many leave together at least; 1: the client has no more under way */
 	uint32_t sends;                   /* since that was changed */
+	uint32_t plain;                   /* requests since the last one that was not a small read of what is in the cache */
+	uint32_t gathered;                /* requests that the kernel lets come together; 0: it cannot */
 	bool urgent;                      /* one of them has been waited for by now */
 	bool sending;                     /* there is a task that sends them */
 	bool broken;                      /* there is nobody to send them to */

@@ -86,6 +86,7 @@ struct ringline_tcp_info {
 #define RINGLINE_CONN_USER_TIMEOUT       10u  /* TCP: how long sent data may stay unacknowledged */
 #define RINGLINE_CONN_RESET_ON_CLOSE     11u  /* the close resets, once what was sent before has been taken by the kernel */
 #define RINGLINE_CONN_UNSENT_LIMIT       12u  /* TCP: bytes the kernel takes beyond those it can send; 0: the system's */
+#define RINGLINE_CONN_RECEIVE_TOGETHER   13u  /* TCP: bytes that must have come before a call that waits is told of any; 1: any */
 #define RINGLINE_CONN_READ_TIMEOUT       16u  /* how long a call that receives may wait: -ETIMEDOUT; 0: for ever */
 #define RINGLINE_CONN_WRITE_TIMEOUT      17u  /* the same for a call that sends */
 #define RINGLINE_CONN_IDLE_TIMEOUT       18u  /* aborts the connection when no byte moved for so long; calls return -ETIMEDOUT */

@@ -34,6 +34,7 @@ static const struct kernel_option kernel_options[] = {
 	[RINGLINE_CONN_MARK] = { SOL_SOCKET, SO_MARK, 1 },
 	[RINGLINE_CONN_USER_TIMEOUT] = { IPPROTO_TCP, TCP_USER_TIMEOUT, RLN_NSEC_PER_MSEC },
 	[RINGLINE_CONN_UNSENT_LIMIT] = { IPPROTO_TCP, TCP_NOTSENT_LOWAT, 1 },
+	[RINGLINE_CONN_RECEIVE_TOGETHER] = { SOL_SOCKET, SO_RCVLOWAT, 1 },
 };
 
 static const enum rln_conn_limit limits[] = {

@@ -53,6 +53,7 @@ static void options_body(struct conf_line *l)
 	set_and_get(l, RINGLINE_CONN_MARK, 7, 7);
 	set_and_get(l, RINGLINE_CONN_USER_TIMEOUT, 1500 * MSEC, 1500 * MSEC);
 	set_and_get(l, RINGLINE_CONN_UNSENT_LIMIT, 16384, 16384);
+	set_and_get(l, RINGLINE_CONN_RECEIVE_TOGETHER, 1000, 1000);
 	g_assert_cmpint(ringline_conn_set_option(l->conn, RINGLINE_CONN_RECEIVE_FDS, 4), ==, -EOPNOTSUPP);
 }
 
@@ -149,6 +150,52 @@ static void unsent_limit_body(struct conf_line *l)
 static void test_unsent_limit(void)
 {
 	conf_run_line(CONF_TCP, unsent_limit_body);
+}
+
+struct together {
+	struct conf_line *line;
+	ssize_t got;
+};
+
+static int receive_some(void *arg)
+{
+	struct together *t = arg;
+	char buf[200];
+
+	t->got = ringline_conn_recv(t->line->conn, buf, sizeof(buf));
+	return 0;
+}
+
+/* A call that waits gets so much; or what has come, when it is no longer to wait for more; or the end. */
+static void receive_together_body(struct conf_line *l)
+{
+	struct together t = { .line = l };
+	struct ringline_task *task;
+	int i;
+
+	CONF_OK(ringline_conn_set_option(l->conn, RINGLINE_CONN_RECEIVE_TOGETHER, 100));
+	for (i = 0; i < 3; i++) {
+		t.got = -EINPROGRESS;
+		CONF_OK(ringline_task_start(&task, receive_some, &t, NULL));
+		CONF_OK(ringline_sleep(5 * MSEC));
+		conf_put(l->peer, "0123456789012345678901234567890123456789", 40);
+		CONF_OK(ringline_sleep(20 * MSEC));
+		g_assert_cmpint(t.got, ==, -EINPROGRESS);
+		if (i == 0)
+			conf_put(l->peer, "0123456789012345678901234567890123456789012345678901234567890", 60);
+		else if (i == 1)
+			CONF_OK(ringline_conn_set_option(l->conn, RINGLINE_CONN_RECEIVE_TOGETHER, 1));
+		else
+			shutdown(l->peer, SHUT_WR);
+		CONF_OK(ringline_task_join(task, NULL));
+		g_assert_cmpint(t.got, ==, i == 0 ? 100 : 40);
+		CONF_OK(ringline_conn_set_option(l->conn, RINGLINE_CONN_RECEIVE_TOGETHER, 100));
+	}
+}
+
+static void test_receive_together(void)
+{
+	conf_run_line(CONF_TCP, receive_together_body);
 }
 
 /* Several that wait for the same, and give up one after the other. */
@@ -611,6 +658,7 @@ static void add(void)
 	conf_add_kinds("adopt", "options", test_options);
 	conf_add("/adopt/reset-on-close", test_reset_on_close);
 	conf_add("/adopt/unsent-limit", test_unsent_limit);
+	conf_add("/adopt/receive-together", test_receive_together);
 	conf_add_kinds("adopt", "read-timeout", test_read_timeout);
 	conf_add_kinds("adopt", "write-timeout", test_write_timeout);
 	conf_add_kinds("adopt", "write-timeouts-of-many", test_many_timeouts);

@@ -3,7 +3,7 @@
  * A client of examples/nbdserver that does what no good client does, and those that are killed.
  *
  *     nbd-client list                       the names of the cases
- *     nbd-client SOCKET case NAME FILE      one of them; FILE is what the export "disk" has, "rom" has it for reading
+ *     nbd-client ADDRESS case NAME FILE     one of them; FILE is what the export "disk" has, "rom" has it for reading
  *     nbd-client SOCKET storm BASE          writes without end from BASE on, and prints "SLOT GENERATION" when it is told so
  *     nbd-client SOCKET hoard NUMBER        as many connections ask for gigabytes and do not fetch them; another one is served
  *     nbd-client verify FILE BASE LOG       whether what a storm was told is what FILE has
@@ -658,6 +658,54 @@ static void half_a_write_is_none(void)
 	close(fd);
 }
 
+static void take_read(int fd)
+{
+	unsigned char head[NBD_SIMPLE];
+	uint64_t offset;
+
+	expect(get(fd, head, sizeof(head)) && !nbd_get32(head + 4), "no reply");
+	offset = nbd_get64(head + 8) * 4096;
+	expect(offset < MIB && get(fd, buffer, 4096) && !memcmp(buffer, truth + offset, 4096), "other data");
+}
+
+static void read_deeply(int fd, uint64_t depth)
+{
+	uint64_t i;
+
+	for (i = 0; i < 3000 + depth; i++) {
+		if (i >= depth)
+			take_read(fd);
+		if (i < 3000)
+			request(fd, 0, NBD_CMD_READ, i % 256, i % 256 * 4096, 4096);
+	}
+}
+
+/* The server, having got used to many small reads at once, must not wait for more than come. */
+static void habits_change(void)
+{
+	int fd = enter("disk", false);
+	uint64_t i;
+
+	read_deeply(fd, 32);
+	request(fd, 0, NBD_CMD_WRITE, 1000, 2 * MIB, 4096);
+	expect(put(fd, truth + 2 * MIB, 4000) && put(fd, truth + 2 * MIB + 4000, 96), "the server has gone");
+	expect(!status(fd, 1000), "an error");
+	read_deeply(fd, 32);
+	request(fd, NBD_CMD_FLAG_DF, NBD_CMD_WRITE, 1001, 2 * MIB, 4096);
+	expect(put(fd, truth, 10), "the server has gone");
+	usleep(1000);                     /* and none of the rest with it */
+	expect(put(fd, truth, 4086) && status(fd, 1001) == NBD_EINVAL, "no error");
+	read_deeply(fd, 64);
+	read_deeply(fd, 2);
+	for (i = 0; i < 200; i++) {
+		request(fd, 0, NBD_CMD_READ, i, i * 4096, 4096);
+		take_read(fd);
+	}
+	read_deeply(fd, 16);
+	request(fd, 0, NBD_CMD_DISC, 0, 0, 0);
+	expect_end(fd);
+}
+
 static const struct {
 	const char *name;
 	void (*run)(void);
@@ -682,6 +730,7 @@ static const struct {
 	{ "who-does-not-read-waits", who_does_not_read_waits },
 	{ "writes-do-not-cross", writes_do_not_cross },
 	{ "half-a-write-is-none", half_a_write_is_none },
+	{ "habits-change", habits_change },
 };
 
 #define CASES (sizeof(cases) / sizeof(cases[0]))

@@ -351,7 +351,8 @@ for engine in io_uring epoll; do
 	fi
 	start_files "$engine"
 	for name in $("$client" list); do
-		check "$engine: $name" timeout 60 "$client" "$tmp/socket" case "$name" "$tmp/disk"
+		check "$engine: $name, unix" timeout 60 "$client" "$tmp/socket" case "$name" "$tmp/disk"
+		check "$engine: $name, tcp" timeout 60 "$client" "$port" case "$name" "$tmp/disk"
 	done
 	check "$engine: ends after all that" stop
 done
