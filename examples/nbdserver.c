@@ -82,17 +82,34 @@ static int haggle_once(struct ringline_conn *conn, struct nbd_handshake *h, stru
 	return r == 0 ? answer(conn, h) : r;
 }
 
-static int haggle(struct ringline_conn *conn, struct nbd_handshake *h, struct ringline_file **file)
+/* Whoever has been let in is greeted, even if the server is about to end: to be turned away without a word is an error to clients. */
+static int greet(struct ringline_conn *conn)
 {
+	struct ringline_scope_options o = RINGLINE_SCOPE_OPTIONS_INIT;
 	unsigned char greeting[NBD_GREETING];
-	enum nbd_step step = NBD_HAGGLE;
-	const void *data;
+	struct ringline_scope *shield;
 	ssize_t n;
 	int r;
 
 	nbd_put_greeting(greeting);
+	o.flags = RINGLINE_SCOPE_SHIELDED;
+	r = ringline_scope_open(&shield, &o);
+	if (r < 0)
+		return r;
 	n = ringline_conn_send(conn, greeting, sizeof(greeting));
-	r = n < 0 ? (int)n : wait_for(conn, NBD_CLIENT_FLAGS, &data);
+	ringline_scope_close(shield);
+	return n < 0 ? (int)n : 0;
+}
+
+static int haggle(struct ringline_conn *conn, struct nbd_handshake *h, struct ringline_file **file)
+{
+	enum nbd_step step = NBD_HAGGLE;
+	const void *data;
+	int r;
+
+	r = greet(conn);
+	if (r == 0)
+		r = wait_for(conn, NBD_CLIENT_FLAGS, &data);
 	if (r == 0 && !nbd_handshake_flags(h, nbd_get32(data)))
 		r = -EPROTO;
 	if (r == 0)
