@@ -72,6 +72,7 @@ dist_man_MANS = \
 	doc/man/ringline_path_read_all.3 \
 	doc/man/ringline_path_rename.3 \
 	doc/man/ringline_region_new.3 \
+	doc/man/ringline_resolve.3 \
 	doc/man/ringline_runtime_embed.3 \
 	doc/man/ringline_runtime_listen.3 \
 	doc/man/ringline_runtime_new.3 \

@@ -16,6 +16,7 @@ pkginclude_HEADERS = \
 	include/ringline/nvme.h \
 	include/ringline/op.h \
 	include/ringline/path.h \
+	include/ringline/resolve.h \
 	include/ringline/ringline.h \
 	include/ringline/runtime.h \
 	include/ringline/scope.h \

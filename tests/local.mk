@@ -242,6 +242,8 @@ tests_conformance_libconformance_la_SOURCES = \
 	tests/support/conformance.h \
 	tests/support/files.c \
 	tests/support/files.h \
+	tests/support/nameserver.c \
+	tests/support/nameserver.h \
 	tests/support/places.c \
 	tests/support/places.h \
 	$(NULL)
@@ -307,6 +309,7 @@ conformance_programs = \
 	tests/conformance/test-peek \
 	tests/conformance/test-places \
 	tests/conformance/test-policies \
+	tests/conformance/test-resolve \
 	tests/conformance/test-send \
 	tests/conformance/test-stream \
 	$(NULL)
@@ -383,6 +386,8 @@ tests_conformance_test_places_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
 tests_conformance_test_places_LDADD = $(CONFORMANCE_LIBS)
 tests_conformance_test_policies_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
 tests_conformance_test_policies_LDADD = $(CONFORMANCE_LIBS)
+tests_conformance_test_resolve_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
+tests_conformance_test_resolve_LDADD = $(CONFORMANCE_LIBS)
 tests_conformance_test_stream_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
 tests_conformance_test_stream_LDADD = $(CONFORMANCE_LIBS)
 # Without libseccomp the sandboxes are left out.

@@ -17,6 +17,7 @@
 #include <ringline/nvme.h>
 #include <ringline/op.h>
 #include <ringline/path.h>
+#include <ringline/resolve.h>
 #include <ringline/runtime.h>
 #include <ringline/scope.h>
 #include <ringline/select.h>

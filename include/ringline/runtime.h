@@ -55,6 +55,8 @@ struct ringline_config {
 	uint32_t blocking_dns_threads;    /* dns jobs; 0: 8 */
 	uint32_t blocking_queue;          /* jobs of a class queued without a task that waits; 0: 1024 */
 	uint32_t blocking_wait_threads;   /* wait jobs; 0: 64 */
+	uint32_t lookup_cache;            /* answers of resolve.h that a worker keeps, at most 65536; 0: none */
+	uint32_t reserved;                /* zero */
 	uint64_t blocking_idle;           /* nanoseconds an idle thread of the pool stays; 0: 10 seconds */
 	uint64_t receive_buffer_limit;    /* bytes of receive buffers a worker may grow to; 0: 16 MiB */
 	uint64_t input_limit;             /* bytes received and not consumed per connection; 0: 1 MiB */
@@ -65,13 +67,14 @@ struct ringline_config {
 	uint64_t drain_timeout;           /* nanoseconds between shutdown and cutting off; 0: 10 seconds */
 	uint64_t close_timeout;           /* nanoseconds a graceful close may take; 0: 30 seconds */
 	uint64_t task_slice;              /* nanoseconds before ringline_checkpoint() yields; 0: 1 millisecond */
+	uint64_t lookup_cache_time;       /* nanoseconds that answers of resolve.h are kept; 0: 5 seconds */
 	uint64_t stall_limit;             /* nanoseconds a task may hold its worker before the log names it; 0: no watchdog */
 	ringline_log_fn *log;             /* process-wide; NULL: leave it as it is */
 	void *log_arg;
 };
 
 #define RINGLINE_CONFIG_INIT { sizeof(struct ringline_config), \
-	0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL, NULL }
+	0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL, NULL }
 
 /* Where the library's memory comes from. alloc returns memory aligned to align (a power of two), or NULL; both are called
  * by any thread. */

@@ -43,6 +43,9 @@ struct ringline_worker_stats {
 	uint64_t bytes_lent;              /* forwarded from receive buffers */
 	uint64_t bytes_spliced;           /* forwarded through pipes, uncopied */
 	uint64_t memory;                  /* (now) bytes of copied, gathered and queued data */
+	uint64_t lookups;                 /* of names and addresses (resolve.h) */
+	uint64_t lookups_merged;          /* of these, answered with an equal one that was under way */
+	uint64_t lookups_cached;          /* of these, answered with what was kept */
 
 	uint64_t waits;                   /* for completions */
 	uint64_t system_calls;            /* made by the backend */
@@ -59,7 +62,7 @@ struct ringline_worker_stats {
 
 #define RINGLINE_WORKER_STATS_INIT { sizeof(struct ringline_worker_stats), \
 	0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, \
-	0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+	0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 /*
  * Fills *stats, whose size must be set, with the counters of a worker. Any thread, from the start until the runtime is

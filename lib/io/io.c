@@ -11,6 +11,7 @@
 #include "io/file.h"
 #include "io/handler.h"
 #include "io/inotify.h"
+#include "io/inquiry.h"
 #include "io/io.h"
 #include "io/listener.h"
 #include "io/locality.h"
@@ -43,6 +44,7 @@ void rln_io_init(struct rln_io *io, struct rln_exec *x, const struct rln_io_conf
 	rln_regions_init(io);
 	rln_dirs_init(io);
 	rln_inotifies_init(io);
+	rln_inquiries_init(io);
 	x->io = io;
 }
 
@@ -74,6 +76,7 @@ void rln_io_fini(struct rln_io *io)
 	if (leaked)
 		rln_log(RLN_LOG_WARNING, "%u buffers were never dropped", leaked);
 	rln_dgrams_fini(io);      /* buffers may have held datagrams */
+	rln_inquiries_fini(io);
 	rln_inotifies_fini(io);
 	rln_dirs_fini(io);
 	rln_regions_fini(io);

@@ -40,6 +40,8 @@ struct rln_io_config {
 	uint64_t zero_copy_min;           /* bytes from which ringline_conn_send_zc() has the kernel not copy; 0: never */
 	uint64_t close_timeout;           /* nanoseconds a graceful close may take */
 	bool try_inline;                  /* file operations by calls that do not wait */
+	uint32_t lookup_cache;            /* answers that are kept; 0: none */
+	uint64_t lookup_cache_time;       /* nanoseconds that they are */
 };
 
 /* Written by the owner, read by anyone (relaxed). */
@@ -62,6 +64,9 @@ struct rln_io_stats {
 	_Atomic uint64_t bytes_lent;      /* forwarded from receive buffers */
 	_Atomic uint64_t bytes_spliced;   /* forwarded through pipes */
 	_Atomic uint64_t memory;          /* a gauge: bytes in blocks */
+	_Atomic uint64_t lookups;
+	_Atomic uint64_t lookups_merged;  /* of these, answered with an equal one that was under way */
+	_Atomic uint64_t lookups_cached;  /* of these, answered with what was kept */
 };
 
 struct rln_io {
@@ -101,6 +106,9 @@ struct rln_io {
 	struct rln_slab regions;          /* struct ringline_region */
 	struct rln_slab dirs;             /* struct ringline_dir */
 	struct rln_slab inotifies;        /* struct ringline_inotify */
+	struct rln_list *inquiries;       /* rln_inquiry.link: a table; NULL: not needed yet */
+	struct rln_list kept;             /* rln_inquiry.age: those that are over, the oldest first */
+	uint32_t nkept;
 	struct rln_list pipes;            /* rln_pipe.link: empty ones, for the next that needs one */
 	uint32_t npipes;
 	int probe_fd;                     /* an epoll descriptor that tells what can be polled; -1: not needed yet */

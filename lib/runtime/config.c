@@ -27,6 +27,8 @@
 #define DEFAULT_JOB_QUEUE    1024u
 #define DEFAULT_JOB_IDLE     (10 * RLN_NSEC_PER_SEC)
 #define JOB_STALL            (100 * RLN_NSEC_PER_MSEC)
+#define MAX_LOOKUP_CACHE     65536u
+#define DEFAULT_LOOKUP_TIME  (5 * RLN_NSEC_PER_SEC)
 #define DEFAULT_CLOSE        (30 * RLN_NSEC_PER_SEC)
 
 static bool valid(const struct ringline_config *c)
@@ -37,7 +39,7 @@ static bool valid(const struct ringline_config *c)
 	       (!c->completion_entries || c->completion_entries >= c->submission_entries) && c->receive_buffers <= MAX_BUFFERS &&
 	       c->receive_buffer_size <= MAX_BUFFER_SIZE && c->stack_size <= MAX_STACK_SIZE &&
 	       c->blocking_threads <= MAX_JOBS && c->blocking_io_threads <= MAX_JOBS && c->blocking_dns_threads <= MAX_JOBS &&
-	       c->blocking_wait_threads <= MAX_JOBS;
+	       c->blocking_wait_threads <= MAX_JOBS && c->lookup_cache <= MAX_LOOKUP_CACHE && !c->reserved;
 }
 
 static uint64_t or_default(uint64_t value, uint64_t fallback)
@@ -96,6 +98,8 @@ static void fill(struct rln_config *ret, const struct ringline_config *c)
 			.memory_limit = or_default(c->memory_limit, DEFAULT_MEMORY_LIMIT),
 			.zero_copy_min = c->zero_copy_min,
 			.close_timeout = or_default(c->close_timeout, DEFAULT_CLOSE),
+			.lookup_cache = c->lookup_cache,
+			.lookup_cache_time = or_default(c->lookup_cache_time, DEFAULT_LOOKUP_TIME),
 		},
 	};
 }

@@ -63,6 +63,9 @@ static void read_io(struct ringline_worker_stats *out, const struct rln_io_stats
 	out->bytes_lent = rln_stat_get(&s->bytes_lent);
 	out->bytes_spliced = rln_stat_get(&s->bytes_spliced);
 	out->memory = rln_stat_get(&s->memory);
+	out->lookups = rln_stat_get(&s->lookups);
+	out->lookups_merged = rln_stat_get(&s->lookups_merged);
+	out->lookups_cached = rln_stat_get(&s->lookups_cached);
 }
 
 static void read_backend(struct ringline_worker_stats *out, const struct rln_backend_stats *s)

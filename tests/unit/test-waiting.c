@@ -122,6 +122,36 @@ static int watching(void *arg)
 	return 0;
 }
 
+static int resolving(void *arg)
+{
+	static const char *const hosts[] = { "localhost", "localhost", "127.0.0.1" };
+	struct ringline_sockaddr address;
+	struct ringline_lookup *found;
+	struct ringline_op *op;
+	size_t i;
+	int64_t r;
+
+	(void)arg;
+	for (i = 0; i < G_N_ELEMENTS(hosts); i++) {
+		r = ringline_resolve(&found, hosts[i], "80", NULL);
+		g_assert_true(r == 0 || is_errno(r));
+		if (r == 0)
+			ringline_lookup_free(found);
+		r = ringline_resolve_begin(&op, &found, hosts[i], NULL, NULL);
+		if (r == 0 && (r = ringline_op_await(op)) == 0)
+			ringline_lookup_free(found);
+		g_assert_true(r == 0 || is_errno(r));
+	}
+	g_assert_cmpint(ringline_sockaddr_parse(&address, "udp:127.0.0.1:80"), ==, 0);
+	r = ringline_resolve_reverse(&found, &address, NULL);
+	g_assert_true(r == 0 || is_errno(r));
+	if (r == 0)
+		ringline_lookup_free(found);
+	r = ringline_resolve_begin(&op, &found, "localhost", "81", NULL);     /* nobody awaits it */
+	g_assert_true(r == 0 || is_errno(r));
+	return 0;
+}
+
 static int timing(void *arg)
 {
 	struct ringline_timer_options o = RINGLINE_TIMER_OPTIONS_INIT;
@@ -426,6 +456,7 @@ static const struct {
 } scenarios[] = {
 	{ "blocking", blocking },
 	{ "watching", watching },
+	{ "resolving", resolving },
 	{ "timing", timing },
 	{ "meeting", meeting },
 	{ "selecting", selecting },
@@ -449,6 +480,7 @@ static const struct {
 	{ RLN_FAULT_RECV, ECONNRESET },
 	{ RLN_FAULT_SEND, EPIPE },
 	{ RLN_FAULT_OPEN, EMFILE },
+	{ RLN_FAULT_RESOLVE, EMFILE },
 	{ RLN_FAULT_FILE, EIO },
 	{ RLN_FAULT_FILE, EINTR },
 	{ RLN_FAULT_RING_REGISTER, ENOMEM },
@@ -486,6 +518,7 @@ static bool attempt(struct armed *a)
 	uint64_t mem = rln_mem_live();
 
 	c.backend = engine;
+	c.lookup_cache = 1;
 	a->met = false;
 	owned = 0;
 	g_assert_cmpint(ringline_run(&c, run_armed, a), ==, 0);
