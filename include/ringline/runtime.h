@@ -31,7 +31,7 @@ struct ringline_runtime;
 
 /* flags of struct ringline_config */
 #define RINGLINE_CONFIG_NO_PINNING (UINT32_C(1) << 0)  /* workers may move between processors */
-#define RINGLINE_CONFIG_NO_SIGNALS (UINT32_C(1) << 1)  /* ringline_runtime_run() does not take SIGTERM and SIGINT */
+#define RINGLINE_CONFIG_NO_SIGNALS (UINT32_C(1) << 1)  /* ringline_runtime_run() takes no signals */
 #define RINGLINE_CONFIG_STACK_USAGE (UINT32_C(1) << 2) /* measure each task's stack (debug.h); costs by what it used */
 
 /* Receives log lines; any thread, several at once. level is one of syslog(3)'s. */
@@ -162,6 +162,23 @@ int ringline_runtime_listen_resume(struct ringline_runtime *rt, const char *boun
 int ringline_runtime_on_start(struct ringline_runtime *rt, int (*fn)(void *arg), void *arg) RINGLINE_MUST_CHECK;
 
 /*
+ * Has ringline_runtime_reload() run fn(arg), after those that were given before. Before the start only.
+ *
+ * Returns 0; -EINVAL, -ENOMEM, -EBUSY (started already).
+ * Since: 0.1
+ */
+int ringline_runtime_on_reload(struct ringline_runtime *rt, int (*fn)(void *arg), void *arg) RINGLINE_MUST_CHECK;
+
+/*
+ * Has the functions of ringline_runtime_on_reload() run, one after the other, in a task of the first worker, and returns at
+ * once. While they run, any number of calls make them run once more. What they return is logged if it is an error. Any thread.
+ *
+ * Returns 0; -ENOENT (there are none), -ESHUTDOWN (not running), -EAGAIN (the worker's inbox is full), -ENOMEM, -EINVAL, -ECHILD.
+ * Since: 0.1
+ */
+int ringline_runtime_reload(struct ringline_runtime *rt);
+
+/*
  * Starts the workers and returns when all of them accept. On failure everything is undone, and it may be tried again.
  * Touches no signals of the calling thread.
  *
@@ -181,8 +198,9 @@ int ringline_runtime_join(struct ringline_runtime *rt);
 
 /*
  * Starts, waits for SIGTERM, SIGINT (the second one ends the draining at once) or ringline_runtime_shutdown(), drains and
- * returns. The signals are taken through a signalfd: they are blocked in the calling thread meanwhile, and its mask is
- * restored; other threads of the host must have them blocked too. With RINGLINE_CONFIG_NO_SIGNALS signals are left alone.
+ * returns. SIGHUP, if there is anything to reload, is a ringline_runtime_reload(). The signals are taken through a signalfd: they
+ * are blocked in the calling thread meanwhile, and its mask is restored; other threads of the host must have them blocked too.
+ * Subscriptions to them (signal.h) hear of them as well. With RINGLINE_CONFIG_NO_SIGNALS signals are left alone.
  *
  * Returns as ringline_runtime_start() and ringline_runtime_join().
  * Since: 0.1

@@ -46,6 +46,8 @@ struct ringline_worker_stats {
 	uint64_t lookups;                 /* of names and addresses (resolve.h) */
 	uint64_t lookups_merged;          /* of these, answered with an equal one that was under way */
 	uint64_t lookups_cached;          /* of these, answered with what was kept */
+	uint64_t signals;                 /* queued in subscriptions (signal.h) */
+	uint64_t signals_lost;            /* real-time signals a subscription had no room for */
 
 	uint64_t waits;                   /* for completions */
 	uint64_t system_calls;            /* made by the backend */
@@ -62,7 +64,7 @@ struct ringline_worker_stats {
 
 #define RINGLINE_WORKER_STATS_INIT { sizeof(struct ringline_worker_stats), \
 	0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, \
-	0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+	0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 /*
  * Fills *stats, whose size must be set, with the counters of a worker. Any thread, from the start until the runtime is

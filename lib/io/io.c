@@ -18,6 +18,7 @@
 #include "io/pipes.h"
 #include "io/region.h"
 #include "io/request.h"
+#include "io/signal.h"
 #include "io/timer.h"
 
 void rln_io_init(struct rln_io *io, struct rln_exec *x, const struct rln_io_config *config)
@@ -45,6 +46,7 @@ void rln_io_init(struct rln_io *io, struct rln_exec *x, const struct rln_io_conf
 	rln_dirs_init(io);
 	rln_inotifies_init(io);
 	rln_inquiries_init(io);
+	rln_signals_init(io);
 	x->io = io;
 }
 
@@ -76,6 +78,7 @@ void rln_io_fini(struct rln_io *io)
 	if (leaked)
 		rln_log(RLN_LOG_WARNING, "%u buffers were never dropped", leaked);
 	rln_dgrams_fini(io);      /* buffers may have held datagrams */
+	rln_signals_fini(io);
 	rln_inquiries_fini(io);
 	rln_inotifies_fini(io);
 	rln_dirs_fini(io);
@@ -149,6 +152,7 @@ void rln_io_close_all(struct rln_io *io)
 {
 	rln_fd_end_all(io);
 	rln_timers_end_all(io);
+	rln_signals_end_all(io);
 	each_listener(io, rln_listener_close);
 	each_conn(io, rln_conn_close);
 	rln_dgrams_close_all(io);

@@ -67,6 +67,8 @@ struct rln_io_stats {
 	_Atomic uint64_t lookups;
 	_Atomic uint64_t lookups_merged;  /* of these, answered with an equal one that was under way */
 	_Atomic uint64_t lookups_cached;  /* of these, answered with what was kept */
+	_Atomic uint64_t signals;         /* queued in subscriptions; these two are written by any thread, under a lock */
+	_Atomic uint64_t signals_lost;
 };
 
 struct rln_io {
@@ -106,6 +108,8 @@ struct rln_io {
 	struct rln_slab regions;          /* struct ringline_region */
 	struct rln_slab dirs;             /* struct ringline_dir */
 	struct rln_slab inotifies;        /* struct ringline_inotify */
+	struct rln_slab signals;          /* struct ringline_signal */
+	struct rln_signal_port *signal_port;   /* NULL: not needed yet */
 	struct rln_list *inquiries;       /* rln_inquiry.link: a table; NULL: not needed yet */
 	struct rln_list kept;             /* rln_inquiry.age: those that are over, the oldest first */
 	uint32_t nkept;

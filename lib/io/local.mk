@@ -91,6 +91,8 @@ io_sources = \
 	lib/io/request.h \
 	lib/io/resolve.c \
 	lib/io/sendfile.c \
+	lib/io/signal.c \
+	lib/io/signal.h \
 	lib/io/sockaddr.c \
 	lib/io/sockaddr.h \
 	lib/io/stat.c \

@@ -10,6 +10,7 @@ runtime_sources = \
 	lib/runtime/embed.c \
 	lib/runtime/listen.c \
 	lib/runtime/neighbours.c \
+	lib/runtime/reload.c \
 	lib/runtime/run.c \
 	lib/runtime/runtime.c \
 	lib/runtime/runtime.h \

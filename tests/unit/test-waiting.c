@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <glib.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -149,6 +150,31 @@ static int resolving(void *arg)
 		ringline_lookup_free(found);
 	r = ringline_resolve_begin(&op, &found, "localhost", "81", NULL);     /* nobody awaits it */
 	g_assert_true(r == 0 || is_errno(r));
+	return 0;
+}
+
+static int signalling(void *arg)
+{
+	static const int usr1[] = { SIGUSR1 };
+	struct ringline_signal_info info = RINGLINE_SIGNAL_INFO_INIT;
+	struct ringline_signal *s;
+	struct ringline_op *op;
+	int64_t r;
+
+	(void)arg;
+	r = ringline_signal_new(&s, usr1, 1, NULL);
+	g_assert_true(r == 0 || is_errno(r));
+	if (r < 0)
+		return 0;
+	g_assert_cmpint(kill(getpid(), SIGUSR1), ==, 0);
+	g_assert_cmpint(ringline_signal_read(s, &info), ==, 0);
+	r = ringline_signal_read_begin(&op, s, &info);
+	g_assert_true(r == 0 || is_errno(r));
+	if (r == 0) {
+		g_assert_cmpint(kill(getpid(), SIGUSR1), ==, 0);
+		g_assert_cmpint(ringline_op_await(op), ==, 0);
+	}
+	g_assert_cmpint(ringline_signal_free(s), ==, 0);
 	return 0;
 }
 
@@ -457,6 +483,7 @@ static const struct {
 	{ "blocking", blocking },
 	{ "watching", watching },
 	{ "resolving", resolving },
+	{ "signalling", signalling },
 	{ "timing", timing },
 	{ "meeting", meeting },
 	{ "selecting", selecting },
@@ -475,6 +502,7 @@ static const struct {
 	{ RLN_FAULT_LISTEN, EADDRINUSE },
 	{ RLN_FAULT_EPOLL, EMFILE },
 	{ RLN_FAULT_TIMERFD, EMFILE },
+	{ RLN_FAULT_SIGNALFD, EMFILE },
 	{ RLN_FAULT_CLOCK_STEP, ECANCELED },
 	{ RLN_FAULT_MMAP, ENOMEM },
 	{ RLN_FAULT_RECV, ECONNRESET },
@@ -693,6 +721,7 @@ int main(int argc, char **argv)
 	size_t s;
 	int r;
 
+	g_assert_cmpint(ringline_signal_block((const int[]){ SIGUSR1 }, 1), ==, 0);
 	g_test_init(&argc, &argv, NULL);
 	place = g_dir_make_tmp("ringline-waiting-XXXXXX", NULL);
 	engine = name && strcmp(name, "epoll") ? RINGLINE_BACKEND_IO_URING : RINGLINE_BACKEND_EPOLL;
