@@ -80,6 +80,7 @@ dist_man_MANS = \
 	doc/man/ringline_runtime_run.3 \
 	doc/man/ringline_scope_open.3 \
 	doc/man/ringline_select.3 \
+	doc/man/ringline_service_notify.3 \
 	doc/man/ringline_set_allocator.3 \
 	doc/man/ringline_signal_new.3 \
 	doc/man/ringline_sleep.3 \

@@ -311,6 +311,7 @@ conformance_programs = \
 	tests/conformance/test-policies \
 	tests/conformance/test-resolve \
 	tests/conformance/test-send \
+	tests/conformance/test-service \
 	tests/conformance/test-signal \
 	tests/conformance/test-stream \
 	$(NULL)
@@ -389,6 +390,8 @@ tests_conformance_test_policies_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
 tests_conformance_test_policies_LDADD = $(CONFORMANCE_LIBS)
 tests_conformance_test_resolve_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
 tests_conformance_test_resolve_LDADD = $(CONFORMANCE_LIBS)
+tests_conformance_test_service_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
+tests_conformance_test_service_LDADD = $(CONFORMANCE_LIBS)
 tests_conformance_test_signal_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
 tests_conformance_test_signal_LDADD = $(CONFORMANCE_LIBS)
 tests_conformance_test_stream_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)

@@ -21,6 +21,7 @@
 #include <ringline/runtime.h>
 #include <ringline/scope.h>
 #include <ringline/select.h>
+#include <ringline/service.h>
 #include <ringline/signal.h>
 #include <ringline/stats.h>
 #include <ringline/sync.h>

@@ -33,6 +33,7 @@ struct ringline_runtime;
 #define RINGLINE_CONFIG_NO_PINNING (UINT32_C(1) << 0)  /* workers may move between processors */
 #define RINGLINE_CONFIG_NO_SIGNALS (UINT32_C(1) << 1)  /* ringline_runtime_run() takes no signals */
 #define RINGLINE_CONFIG_STACK_USAGE (UINT32_C(1) << 2) /* measure each task's stack (debug.h); costs by what it used */
+#define RINGLINE_CONFIG_SERVICE    (UINT32_C(1) << 3)  /* tell the service manager how the runtime is (service.h) */
 
 /* Receives log lines; any thread, several at once. level is one of syslog(3)'s. */
 typedef void ringline_log_fn(int level, const char *message, void *arg);

@@ -20,6 +20,7 @@ struct ringline_worker_stats {
 	uint64_t messages;                /* from other threads */
 	uint64_t turns;                   /* of the worker's loop */
 	uint64_t stalls;                  /* tasks that held the worker longer than the watchdog's limit */
+	uint64_t probes;                  /* questions of the service manager's watchdog that were answered */
 
 	uint64_t operations_submitted;
 	uint64_t operations_ended;        /* submitted - ended are under way */
@@ -64,7 +65,7 @@ struct ringline_worker_stats {
 
 #define RINGLINE_WORKER_STATS_INIT { sizeof(struct ringline_worker_stats), \
 	0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, \
-	0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+	0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 /*
  * Fills *stats, whose size must be set, with the counters of a worker. Any thread, from the start until the runtime is

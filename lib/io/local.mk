@@ -91,6 +91,7 @@ io_sources = \
 	lib/io/request.h \
 	lib/io/resolve.c \
 	lib/io/sendfile.c \
+	lib/io/service.c \
 	lib/io/signal.c \
 	lib/io/signal.h \
 	lib/io/sockaddr.c \

@@ -14,6 +14,8 @@ runtime_sources = \
 	lib/runtime/run.c \
 	lib/runtime/runtime.c \
 	lib/runtime/runtime.h \
+	lib/runtime/service.c \
+	lib/runtime/service.h \
 	lib/runtime/spawn.c \
 	lib/runtime/stats.c \
 	lib/runtime/topology.c \

@@ -45,7 +45,9 @@ static int reload_main(void *arg)
 
 	do {
 		atomic_store(&rt->reload, RELOAD_RUNNING);
+		rln_service_reloading(rt);
 		run_all(rt);
+		rln_service_reloaded(rt);
 		running = RELOAD_RUNNING;
 	} while (!atomic_compare_exchange_strong(&rt->reload, &running, RELOAD_IDLE));
 	return 0;

@@ -126,6 +126,7 @@ static int run_here(struct ringline_runtime *rt, struct main_task *m)
 	if (r < 0)
 		return r;
 	atomic_store(&rt->state, RLN_RUNTIME_STARTED);
+	rln_service_started(rt);
 	r = rln_task_start(NULL, &(struct rln_task_start){
 		.fn = run_main, .arg = m, .scope = &w->exec.root, .name = "main" });
 	if (r == 0)

@@ -246,6 +246,7 @@ int rln_runtime_prepare(struct ringline_runtime *rt)
 		atomic_store(&rt->workers[i].exec.closed, true);
 	}
 	rln_watch_init(rt);
+	rln_service_init(rt);
 	rt->done_fd = rln_fault(RLN_FAULT_EVENTFD) ? -1 : eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (rt->done_fd < 0) {
 		rln_runtime_unprepare(rt);
@@ -484,6 +485,7 @@ static int start_workers(struct ringline_runtime *rt)
 		atomic_store(&rt->running, rt->nworkers);
 		atomic_store(&rt->state, RLN_RUNTIME_STARTED);
 		give_word(rt, 1);
+		rln_service_started(rt);
 		return 0;
 	}
 	give_word(rt, -1);

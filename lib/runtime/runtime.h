@@ -12,6 +12,7 @@
 #include "io/bind.h"
 #include "io/listener.h"
 #include "runtime/config.h"
+#include "runtime/service.h"
 #include "runtime/topology.h"
 #include "runtime/watch.h"
 #include "runtime/worker.h"
@@ -74,6 +75,7 @@ struct ringline_runtime {
 	struct rln_region *region;        /* from the start until the last handle goes */
 	struct rln_worker *workers;       /* in it */
 	struct rln_watch watch;
+	struct rln_service service;
 	bool embedded;                    /* the worker's turns are the host's to ask for */
 	uint32_t nthreads;                /* threads to join */
 	int done_fd;                      /* becomes readable when the last worker has ended */

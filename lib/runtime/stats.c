@@ -109,6 +109,7 @@ int ringline_worker_stats(const struct ringline_runtime *rt, uint32_t worker, st
 		return r;
 	read_core(&out, &w->exec.stats);
 	out.stalls = rln_stat_get(&w->stalls);
+	out.probes = rln_stat_get(&w->probes);
 	read_io(&out, &w->io.stats);
 	read_backend_of(&out, (struct rln_worker *)w);
 	return rln_sized_out(stats, &out, sizeof(out));

@@ -178,6 +178,21 @@ static int signalling(void *arg)
 	return 0;
 }
 
+/* Nobody listens, so the best that can come of it is an error. */
+static int notifying(void *arg)
+{
+	int fd = STDERR_FILENO;
+
+	(void)arg;
+	g_setenv("NOTIFY_SOCKET", "@ringline-nobody", true);
+	g_assert_true(is_errno(ringline_service_ready()));
+	g_assert_true(is_errno(ringline_service_reloading()));
+	g_assert_true(is_errno(ringline_service_status("serving")));
+	g_assert_true(is_errno(ringline_service_store("name", &fd, 1, 0)));
+	g_unsetenv("NOTIFY_SOCKET");
+	return 0;
+}
+
 static int timing(void *arg)
 {
 	struct ringline_timer_options o = RINGLINE_TIMER_OPTIONS_INIT;
@@ -484,6 +499,7 @@ static const struct {
 	{ "watching", watching },
 	{ "resolving", resolving },
 	{ "signalling", signalling },
+	{ "notifying", notifying },
 	{ "timing", timing },
 	{ "meeting", meeting },
 	{ "selecting", selecting },
