@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "core/object.h"
 #include "core/pool.h"
 #include "core/task.h"
 #include "io/inquiry.h"
@@ -303,11 +304,21 @@ static void describe(const void *object, char *text, size_t size)
 
 static const struct rln_what what_lookup = { .name = "lookup", .describe = describe };
 
+/* The scope was cut: what is not over is left, and what is over is dropped. */
+static void give_up(struct waiting_asker *w, struct rln_parker *p, bool under_way)
+{
+	if (under_way && rln_asker_leave(&w->asker))
+		return;
+	if (under_way)
+		rln_park_shielded(p);
+	ringline_lookup_free(w->asker.found);
+}
+
 int rln_lookup_wait(struct ringline_lookup **ret, int *code, const struct rln_question *q, struct ringline_task *t)
 {
 	struct waiting_asker w = { .asker.over = wake_asker };
 	struct rln_parker p;
-	int cut = 0;
+	int cut;
 	int r;
 
 	rln_parker_init(&p, t, &what_lookup, q);
@@ -315,13 +326,9 @@ int rln_lookup_wait(struct ringline_lookup **ret, int *code, const struct rln_qu
 	r = rln_asker_ask(&w.asker, q, true);
 	if (r < 0)
 		return r;
-	if (r == RLN_ASKED)
-		cut = rln_park(&p);
+	cut = r == RLN_ASKED ? rln_park(&p) : rln_object_pace(t);
 	if (cut) {
-		if (!rln_asker_leave(&w.asker)) {
-			rln_park_shielded(&p);
-			ringline_lookup_free(w.asker.found);
-		}
+		give_up(&w, &p, r == RLN_ASKED);
 		return cut;
 	}
 	*code = w.asker.code;
