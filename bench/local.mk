@@ -43,6 +43,15 @@ bench_spawn_ringline_LDADD = lib/libringline.la
 bench_spawn_posix_SOURCES = bench/spawn-posix.c bench/programs.h
 bench_spawn_posix_CPPFLAGS = -D_GNU_SOURCE -I$(srcdir)/bench
 
+# Names looked up on threads.
+noinst_PROGRAMS += bench/resolve-ringline bench/resolve-pool
+bench_resolve_ringline_SOURCES = bench/resolve-ringline.c bench/resolve.h
+bench_resolve_ringline_CPPFLAGS = $(PUBLIC_CPPFLAGS) -I$(srcdir)/bench
+bench_resolve_ringline_LDADD = lib/libringline.la
+bench_resolve_pool_SOURCES = bench/resolve-pool.c bench/resolve.h
+bench_resolve_pool_CPPFLAGS = -D_GNU_SOURCE -I$(srcdir)/bench
+bench_resolve_pool_LDADD = -lpthread
+
 # Files: read at random, looked up, copied. file-copy is measured as a process, so libtool's script must not be part of it.
 noinst_PROGRAMS += bench/file-raw bench/file-ringline bench/file-stat bench/file-copy
 bench_file_raw_SOURCES = bench/file-raw.c bench/file.h

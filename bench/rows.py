@@ -61,6 +61,13 @@ CHANNELS = {c.name: c for c in (
     Contender("eventfd", ("bench/chan-eventfd",), "none"),
 )}
 
+# Programs that look a name up COUNT times, DEPTH of them at once.
+RESOLVERS = {c.name: c for c in (
+    Contender("ringline", ("bench/resolve-ringline",), "io_uring"),
+    Contender("ringline-epoll", ("bench/resolve-ringline",), "epoll"),
+    Contender("pool", ("bench/resolve-pool",), "none"),
+)}
+
 # Name servers with the same names; "{port}" is where, "{directory}" has their files.
 DNS = {c.name: c for c in (
     Contender("ringline", ("examples/dns", "-l", "127.0.0.1:{port}", "-z", "{directory}/zone"), "io_uring"),
@@ -348,6 +355,8 @@ ROWS = (
     jobs("jobs-d32", 32, 0.9, 200000),
     spawns("spawn-16M", 16, 2000),
     spawns("spawn-4G", 4096, 2000),
+    Row("resolve-localhost", "resolve", depth=32, requests=20000, contenders=tuple(RESOLVERS), bars=tuple(
+        Bar(own, "per_second", 0.95, "pool", least=True) for own in OWN)),
     stream("recv-64K", 2 << 30, cpu=1.05),
     stream("grow-64M", 64 << 20, per_second=0.9),
     cached_reads("file-read"),

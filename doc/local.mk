@@ -78,6 +78,7 @@ dist_man_MANS = \
 	doc/man/ringline_process_spawn.3 \
 	doc/man/ringline_process_wait.3 \
 	doc/man/ringline_region_new.3 \
+	doc/man/ringline_resolve.3 \
 	doc/man/ringline_runtime_embed.3 \
 	doc/man/ringline_runtime_listen.3 \
 	doc/man/ringline_runtime_new.3 \
@@ -85,7 +86,9 @@ dist_man_MANS = \
 	doc/man/ringline_runtime_run.3 \
 	doc/man/ringline_scope_open.3 \
 	doc/man/ringline_select.3 \
+	doc/man/ringline_service_notify.3 \
 	doc/man/ringline_set_allocator.3 \
+	doc/man/ringline_signal_new.3 \
 	doc/man/ringline_sleep.3 \
 	doc/man/ringline_sockaddr_parse.3 \
 	doc/man/ringline_task_dump.3 \

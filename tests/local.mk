@@ -242,6 +242,8 @@ tests_conformance_libconformance_la_SOURCES = \
 	tests/support/conformance.h \
 	tests/support/files.c \
 	tests/support/files.h \
+	tests/support/nameserver.c \
+	tests/support/nameserver.h \
 	tests/support/places.c \
 	tests/support/places.h \
 	tests/support/process.c \
@@ -319,7 +321,10 @@ conformance_programs = \
 	tests/conformance/test-process-options \
 	tests/conformance/test-process-run \
 	tests/conformance/test-process-stages \
+	tests/conformance/test-resolve \
 	tests/conformance/test-send \
+	tests/conformance/test-service \
+	tests/conformance/test-signal \
 	tests/conformance/test-stream \
 	$(NULL)
 
@@ -415,6 +420,12 @@ tests_conformance_test_process_run_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
 tests_conformance_test_process_run_LDADD = $(CONFORMANCE_LIBS)
 tests_conformance_test_process_stages_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
 tests_conformance_test_process_stages_LDADD = $(CONFORMANCE_LIBS)
+tests_conformance_test_resolve_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
+tests_conformance_test_resolve_LDADD = $(CONFORMANCE_LIBS)
+tests_conformance_test_service_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
+tests_conformance_test_service_LDADD = $(CONFORMANCE_LIBS)
+tests_conformance_test_signal_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
+tests_conformance_test_signal_LDADD = $(CONFORMANCE_LIBS)
 tests_conformance_test_stream_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
 tests_conformance_test_stream_LDADD = $(CONFORMANCE_LIBS)
 # Without libseccomp the sandboxes are left out.

@@ -112,8 +112,8 @@ RINGLINE_SUSPENDS int ringline_connect(struct ringline_conn **ret, const char *a
                                        const struct ringline_connect_options *options) RINGLINE_MUST_CHECK;
 
 /*
- * Connects to a host and a service, by name or number, over TCP. The name is looked up as getaddrinfo(3) does, by a thread of
- * the pool; its addresses are tried as RFC 8305 asks: the families take turns, beginning with that of the first address; the
+ * Connects to a host and a service, by name or number, over TCP. The name is looked up as ringline_resolve() does; its
+ * addresses are tried as RFC 8305 asks: the families take turns, beginning with that of the first address; the
  * next one is tried when one fails or takes longer than the attempt delay; the first connection wins, and the others are
  * given up.
  *

@@ -18,9 +18,12 @@
 #include <ringline/op.h>
 #include <ringline/path.h>
 #include <ringline/process.h>
+#include <ringline/resolve.h>
 #include <ringline/runtime.h>
 #include <ringline/scope.h>
 #include <ringline/select.h>
+#include <ringline/service.h>
+#include <ringline/signal.h>
 #include <ringline/stats.h>
 #include <ringline/sync.h>
 #include <ringline/task.h>

@@ -32,8 +32,9 @@ struct ringline_runtime;
 
 /* flags of struct ringline_config */
 #define RINGLINE_CONFIG_NO_PINNING (UINT32_C(1) << 0)  /* workers may move between processors */
-#define RINGLINE_CONFIG_NO_SIGNALS (UINT32_C(1) << 1)  /* ringline_runtime_run() does not take SIGTERM and SIGINT */
+#define RINGLINE_CONFIG_NO_SIGNALS (UINT32_C(1) << 1)  /* ringline_runtime_run() takes no signals */
 #define RINGLINE_CONFIG_STACK_USAGE (UINT32_C(1) << 2) /* measure each task's stack (debug.h); costs by what it used */
+#define RINGLINE_CONFIG_SERVICE    (UINT32_C(1) << 3)  /* tell the service manager how the runtime is (service.h) */
 
 /* Receives log lines; any thread, several at once. level is one of syslog(3)'s. */
 typedef void ringline_log_fn(int level, const char *message, void *arg);
@@ -56,6 +57,8 @@ struct ringline_config {
 	uint32_t blocking_dns_threads;    /* dns jobs; 0: 8 */
 	uint32_t blocking_queue;          /* jobs of a class queued without a task that waits; 0: 1024 */
 	uint32_t blocking_wait_threads;   /* wait jobs; 0: 64 */
+	uint32_t lookup_cache;            /* answers of resolve.h that a worker keeps, at most 65536; 0: none */
+	uint32_t reserved;                /* zero */
 	uint64_t blocking_idle;           /* nanoseconds an idle thread of the pool stays; 0: 10 seconds */
 	uint64_t receive_buffer_limit;    /* bytes of receive buffers a worker may grow to; 0: 16 MiB */
 	uint64_t input_limit;             /* bytes received and not consumed per connection; 0: 1 MiB */
@@ -66,13 +69,14 @@ struct ringline_config {
 	uint64_t drain_timeout;           /* nanoseconds between shutdown and cutting off; 0: 10 seconds */
 	uint64_t close_timeout;           /* nanoseconds a graceful close may take; 0: 30 seconds */
 	uint64_t task_slice;              /* nanoseconds before ringline_checkpoint() yields; 0: 1 millisecond */
+	uint64_t lookup_cache_time;       /* nanoseconds that answers of resolve.h are kept; 0: 5 seconds */
 	uint64_t stall_limit;             /* nanoseconds a task may hold its worker before the log names it; 0: no watchdog */
 	ringline_log_fn *log;             /* process-wide; NULL: leave it as it is */
 	void *log_arg;
 };
 
 #define RINGLINE_CONFIG_INIT { sizeof(struct ringline_config), \
-	0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL, NULL }
+	0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL, NULL }
 
 /* Where the library's memory comes from. alloc returns memory aligned to align (a power of two), or NULL; both are called
  * by any thread. */
@@ -160,6 +164,23 @@ int ringline_runtime_listen_resume(struct ringline_runtime *rt, const char *boun
 int ringline_runtime_on_start(struct ringline_runtime *rt, int (*fn)(void *arg), void *arg) RINGLINE_MUST_CHECK;
 
 /*
+ * Has ringline_runtime_reload() run fn(arg), after those that were given before. Before the start only.
+ *
+ * Returns 0; -EINVAL, -ENOMEM, -EBUSY (started already).
+ * Since: 0.1
+ */
+int ringline_runtime_on_reload(struct ringline_runtime *rt, int (*fn)(void *arg), void *arg) RINGLINE_MUST_CHECK;
+
+/*
+ * Has the functions of ringline_runtime_on_reload() run, one after the other, in a task of the first worker, and returns at
+ * once. While they run, any number of calls make them run once more. What they return is logged if it is an error. Any thread.
+ *
+ * Returns 0; -ENOENT (there are none), -ESHUTDOWN (not running), -EAGAIN (the worker's inbox is full), -ENOMEM, -EINVAL, -ECHILD.
+ * Since: 0.1
+ */
+int ringline_runtime_reload(struct ringline_runtime *rt);
+
+/*
  * Starts the workers and returns when all of them accept. On failure everything is undone, and it may be tried again.
  * Touches no signals of the calling thread.
  *
@@ -179,8 +200,9 @@ int ringline_runtime_join(struct ringline_runtime *rt);
 
 /*
  * Starts, waits for SIGTERM, SIGINT (the second one ends the draining at once) or ringline_runtime_shutdown(), drains and
- * returns. The signals are taken through a signalfd: they are blocked in the calling thread meanwhile, and its mask is
- * restored; other threads of the host must have them blocked too. With RINGLINE_CONFIG_NO_SIGNALS signals are left alone.
+ * returns. SIGHUP, if there is anything to reload, is a ringline_runtime_reload(). The signals are taken through a signalfd: they
+ * are blocked in the calling thread meanwhile, and its mask is restored; other threads of the host must have them blocked too.
+ * Subscriptions to them (signal.h) hear of them as well. With RINGLINE_CONFIG_NO_SIGNALS signals are left alone.
  *
  * Returns as ringline_runtime_start() and ringline_runtime_join().
  * Since: 0.1

@@ -45,6 +45,7 @@ RINGLINE_BEGIN_DECLS
 #define RINGLINE_CASE_DATAGRAM 21u    /* a datagram socket: datagrams that can be received now, 0: an error, the end, a peer to accept */
 #define RINGLINE_CASE_SENDABLE 22u    /* a datagram socket: there is room to send, 0 */
 #define RINGLINE_CASE_PROCESS  23u    /* a process: it has ended, 0; -EBADF: it was closed */
+#define RINGLINE_CASE_SIGNAL   24u    /* a subscription to signals: how many there are to read; -EBADF */
 
 struct ringline_op;
 

@@ -20,6 +20,7 @@ struct ringline_worker_stats {
 	uint64_t messages;                /* from other threads */
 	uint64_t turns;                   /* of the worker's loop */
 	uint64_t stalls;                  /* tasks that held the worker longer than the watchdog's limit */
+	uint64_t probes;                  /* questions of the service manager's watchdog that were answered */
 
 	uint64_t operations_submitted;
 	uint64_t operations_ended;        /* submitted - ended are under way */
@@ -46,6 +47,11 @@ struct ringline_worker_stats {
 	uint64_t processes;               /* (now) whose end is waited for, or whose handle is open */
 	uint64_t processes_spawned;
 	uint64_t processes_lost;          /* that ended, and nobody could tell how */
+	uint64_t lookups;                 /* of names and addresses (resolve.h) */
+	uint64_t lookups_merged;          /* of these, answered with an equal one that was under way */
+	uint64_t lookups_cached;          /* of these, answered with what was kept */
+	uint64_t signals;                 /* queued in subscriptions (signal.h) */
+	uint64_t signals_lost;            /* real-time signals a subscription had no room for */
 
 	uint64_t waits;                   /* for completions */
 	uint64_t system_calls;            /* made by the backend */
@@ -62,7 +68,7 @@ struct ringline_worker_stats {
 
 #define RINGLINE_WORKER_STATS_INIT { sizeof(struct ringline_worker_stats), \
 	0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, \
-	0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+	0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 /*
  * Fills *stats, whose size must be set, with the counters of a worker. Any thread, from the start until the runtime is

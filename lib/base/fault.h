@@ -33,6 +33,7 @@ enum rln_fault_point {
 	RLN_FAULT_OPEN,           /* openat2() */
 	RLN_FAULT_RING_FILE,      /* io_uring: an operation on a file completes so, whatever it did */
 	RLN_FAULT_FILE,           /* a system call on a file, on a thread */
+	RLN_FAULT_RESOLVE,        /* getaddrinfo(), getnameinfo(): EAI_SYSTEM */
 	RLN_FAULT_CLOCK_STEP,     /* ECANCELED: a timerfd tells that its clock was set */
 	RLN_FAULT_SPAWN,          /* clone3() */
 	RLN_FAULT_PIDFD,          /* pidfd_open() */

@@ -21,6 +21,8 @@ base_sources = \
 	lib/base/mpsc.h \
 	lib/base/ring.c \
 	lib/base/ring.h \
+	lib/base/signals.c \
+	lib/base/signals.h \
 	lib/base/sigpipe.c \
 	lib/base/sigpipe.h \
 	lib/base/sized.c \

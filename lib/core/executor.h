@@ -25,7 +25,7 @@
 #include "fiber/fiber.h"
 #include "ringline/select.h"
 
-#define RLN_CASE_KINDS (RINGLINE_CASE_PROCESS + 1)
+#define RLN_CASE_KINDS (RINGLINE_CASE_SIGNAL + 1)
 
 #define RLN_INLINE_MAX 16u
 

@@ -2,9 +2,10 @@
 /*
  * The blocking pool; pool.h tells the idea and draws the states.
  *
- * Why no job is left lying: "help is wanted" means that a class has a job and room to run it, while no thread is searching.
- * The condition can only come true when jobs are queued, when a search ends, when a limit grows, or when a job ends; each
- * of these looks at it under the lock, and the last one takes the job itself.
+ * Why no job is left lying: "help is wanted" means that a class has a job and room to run it, while no thread is searching. The
+ * condition can only come true when jobs are queued, when a search ends, when a limit grows, or when a job ends; each
+ * of these looks at it under the lock, and the last one takes the job itself. That a search takes long is noticed by the same,
+ * and if by none of them, the search finds the job yet.
  *
  * A thread sleeps on a word of its own. It is taken off the idle list before it is woken, under the lock, so one wake is
  * one thread. The one that has slept longest goes first: one that has just become idle has put its processor to sleep, and
@@ -20,6 +21,9 @@
 #include "base/mem.h"
 #include "core/executor.h"
 #include "core/pool.h"
+
+/* What a thread takes from its wake to the queues is less, unless no processor is free. */
+#define PATIENCE (50 * UINT64_C(1000))
 
 struct rln_pool_thread {
 	struct rln_list link;             /* rln_pool.idle or rln_pool.gone */
@@ -98,14 +102,23 @@ static uint32_t threads_allowed(const struct rln_pool *p)
 	return n;
 }
 
-static bool help_wanted(struct rln_pool *p)
+static bool any_takeable(struct rln_pool *p)
 {
 	int i;
 
-	for (i = 0; !p->searching && i < RLN_JOB_CLASSES; i++)
+	for (i = 0; i < RLN_JOB_CLASSES; i++)
 		if (takeable(&p->class[i]))
 			return true;
 	return false;
+}
+
+/* Is there something to take, and nobody on his way who will take it soon? */
+static bool help_wanted(struct rln_pool *p, uint64_t *now)
+{
+	if (!any_takeable(p))
+		return false;
+	*now = rln_clock_now(&rln_clock_real);
+	return !p->searching || *now - p->sent_at >= PATIENCE;
 }
 
 static void count_threads(struct rln_pool *p, int by)
@@ -121,8 +134,9 @@ static struct help send_for_help(struct rln_pool *p)
 {
 	struct help h = { NULL, false };
 	struct rln_list *node;
+	uint64_t now;
 
-	if (!help_wanted(p))
+	if (!help_wanted(p, &now))
 		return h;
 	node = rln_list_pop(&p->idle);
 	if (node) {
@@ -135,6 +149,7 @@ static struct help send_for_help(struct rln_pool *p)
 		return h;
 	}
 	p->searching++;
+	p->sent_at = now;
 	return h;
 }
 

@@ -10,9 +10,10 @@
  *                               |                          |                             |
  *                               +--------withdraw----------+--> IDLE                     +--abandon--> LOST --> disposed of
  *
- * The jobs of a turn are handed over together, under one lock and with one wake: at most one thread is on its way at any
+ * The jobs of a turn are handed over together, under one lock and with one wake: as a rule one thread is on its way at any
  * time (`searching`), and whoever takes a job fetches the next one if there is more to take. So a run of short jobs is
- * done by one thread, and long ones get as many as are allowed.
+ * done by one thread, and long ones get as many as are allowed. One that was sent for and does not come waits for a processor,
+ * behind a thread that is busy; another one is sent for then, which may find one that is idle.
  *
  * The end of a job is a message to the worker it came from. A job that its owner abandoned is disposed of by its thread
  * instead; nothing of the worker is touched any more.
@@ -117,6 +118,7 @@ struct rln_pool {
 	uint32_t threads;                 /* that have not ended */
 	uint32_t busy;                    /* that run a job */
 	uint32_t searching;               /* woken or started, and have not looked at the queues yet */
+	uint64_t sent_at;                 /* when the last of those was sent for */
 	bool stopping;
 	cpu_set_t cpus;                   /* where its threads may run: not only where the worker may that started them */
 	_Atomic uint64_t threads_now;     /* for the statistics */

@@ -5,20 +5,20 @@
  *     look up --> [A1 B1 A2 B2 ...] --delay, or a failure--> one attempt more --> the first that succeeds wins
  *                                                            none is left ------> the first error
  *
- * The addresses come in the order of RFC 6724 from getaddrinfo(3); the families take turns (RFC 8305, section 4). Both kinds
+ * The addresses come in the order of RFC 6724 from the resolver (inquiry.h); the families take turns (RFC 8305, section 4). Both kinds
  * of address are looked up by one call, so there is no delay between the two answers to keep (section 3). The attempts are
  * operations of a scope of their own: closing it gives up what is left of them.
  */
 #include <errno.h>
-#include <netdb.h>
-#include <stdlib.h>
+#include <netinet/in.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
 #include "core/task.h"
 #include "io/connect.h"
-#include "ringline/blocking.h"
+#include "io/inquiry.h"
+#include "io/sockaddr.h"
 #include "ringline/op.h"
 #include "ringline/scope.h"
 #include "ringline/select.h"
@@ -26,69 +26,6 @@
 #define ADDRESSES_MAX 16u
 #define ATTEMPT_DELAY (250 * RLN_NSEC_PER_MSEC)   /* RFC 8305, section 8 */
 #define NAME_MAX_LEN  1024u
-
-/* Owned by the job: the caller may be cut while it runs. */
-struct lookup {
-	struct addrinfo *found;
-	char *service;
-	char host[];
-};
-
-static void lookup_free(void *arg, int result)
-{
-	struct lookup *l = arg;
-
-	(void)result;
-	if (l->found)
-		freeaddrinfo(l->found);
-	rln_mem_free(l);
-}
-
-static struct lookup *lookup_new(const char *host, const char *service)
-{
-	size_t h = strlen(host) + 1;
-	size_t s = strlen(service) + 1;
-	struct lookup *l = rln_mem_alloc(sizeof(*l) + h + s);
-
-	if (!l)
-		return NULL;
-	l->found = NULL;
-	l->service = l->host + h;
-	memcpy(l->host, host, h);
-	memcpy(l->service, service, s);
-	return l;
-}
-
-static int error_of(int code)
-{
-	switch (code) {
-	case 0:
-		return 0;
-	case EAI_MEMORY:
-		return -ENOMEM;
-	case EAI_SYSTEM:
-		return errno ? -errno : -EREMOTEIO;
-	case EAI_SERVICE:
-	case EAI_BADFLAGS:
-	case EAI_FAMILY:
-	case EAI_SOCKTYPE:
-		return -EINVAL;
-	case EAI_AGAIN:
-	case EAI_FAIL:
-		return -EREMOTEIO;
-	default:
-		return -ENOENT;
-	}
-}
-
-/* On a thread of the pool. */
-static int look_up(void *arg)
-{
-	struct addrinfo hints = { .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_protocol = IPPROTO_TCP };
-	struct lookup *l = arg;
-
-	return error_of(getaddrinfo(l->host, l->service, &hints, &l->found));
-}
 
 struct race {
 	struct ringline_connect_options options;
@@ -103,71 +40,58 @@ struct race {
 
 /* The addresses */
 
-static bool usable(const struct addrinfo *a, const struct rln_addr *source)
+static bool usable(const struct rln_lookup_address *a, const struct rln_addr *source)
 {
-	return (a->ai_family == AF_INET || a->ai_family == AF_INET6) && a->ai_addrlen <= sizeof(struct sockaddr_storage) &&
-	       (!source->len || a->ai_family == rln_addr_family(source));
+	return (a->family == AF_INET || a->family == AF_INET6) && (!source->len || a->family == rln_addr_family(source));
 }
 
-static const struct addrinfo *next_of(const struct addrinfo *a, const struct rln_addr *source, int family, bool same)
+/* The first from *i* on whose family is this one, or is not; the number of all if there is none. */
+static uint32_t next_of(const struct ringline_lookup *l, uint32_t i, const struct rln_addr *source, int family, bool same)
 {
-	while (a && (!usable(a, source) || (a->ai_family == family) != same))
-		a = a->ai_next;
-	return a;
+	while (i < l->n && (!usable(&l->entry[i], source) || (l->entry[i].family == family) != same))
+		i++;
+	return i;
 }
 
-static void add_address(struct race *race, const struct addrinfo *a)
+/* What may be behind the end is looked up by nobody. */
+static bool add_address(struct race *race, const struct ringline_lookup *l, uint32_t i)
 {
-	struct rln_addr *to = &race->addr[race->n++];
-
-	memset(to, 0, sizeof(*to));
-	memcpy(&to->sa, a->ai_addr, a->ai_addrlen);
-	to->len = a->ai_addrlen;
+	if (i >= l->n || race->n == ADDRESSES_MAX)
+		return false;
+	return rln_sockaddr_get(&race->addr[race->n++], &l->entry[i].address);
 }
 
 /* The first address's family and the other one in turns. */
-static int interleave(struct race *race, const struct addrinfo *list, const struct rln_addr *source)
+static int interleave(struct race *race, const struct ringline_lookup *l, const struct rln_addr *source)
 {
-	int family = AF_UNSPEC;
-	const struct addrinfo *a;
-	const struct addrinfo *b;
+	uint32_t a = next_of(l, 0, source, AF_UNSPEC, false);
+	int family = a < l->n ? l->entry[a].family : AF_UNSPEC;
+	uint32_t b;
 
-	for (a = list; a && !usable(a, source); a = a->ai_next)
-		;
-	if (!a)
-		return list ? -EAFNOSUPPORT : -ENOENT;
-	family = a->ai_family;
-	b = next_of(list, source, family, false);
-	while ((a || b) && race->n < ADDRESSES_MAX) {
-		if (a) {
-			add_address(race, a);
-			a = next_of(a->ai_next, source, family, true);
-		}
-		if (b && race->n < ADDRESSES_MAX) {
-			add_address(race, b);
-			b = next_of(b->ai_next, source, family, false);
-		}
+	if (a == l->n)
+		return l->n ? -EAFNOSUPPORT : -ENOENT;
+	b = next_of(l, 0, source, family, false);
+	while (add_address(race, l, a) | add_address(race, l, b)) {
+		a = next_of(l, a + 1, source, family, true);
+		b = next_of(l, b + 1, source, family, false);
 	}
 	return 0;
 }
 
-static int resolve(struct race *race, const char *host, const char *service)
+static int resolve(struct race *race, const char *host, const char *service, struct ringline_task *t)
 {
-	struct ringline_blocking_options o = RINGLINE_BLOCKING_OPTIONS_INIT;
-	struct lookup *l = lookup_new(host, service);
+	struct rln_question q = { .host = host, .service = service, .type = SOCK_STREAM, .protocol = IPPROTO_TCP };
+	struct ringline_lookup *found;
 	struct rln_addr source;
-	int r;
+	int code;
+	int r = rln_lookup_wait(&found, &code, &q, t);
 
-	if (!l)
-		return -ENOMEM;
-	o.job_class = RINGLINE_BLOCKING_DNS;
-	r = ringline_blocking_detached(look_up, l, lookup_free, &o);
 	if (r < 0)
-		return r;                 /* disposed of, now or later */
+		return r;
 	r = rln_connect_source(&source, &race->options);
 	if (r == 0)
-		r = interleave(race, l->found, &source);
-	lookup_free(l, 0);
+		r = interleave(race, found, &source);
+	ringline_lookup_free(found);
 	return r;
 }
 
@@ -224,7 +148,7 @@ static int run(struct race *race)
 }
 
 /* Everything within the timeout; what is left of the attempts ends with the scope. */
-static int run_in_scope(struct race *race, const char *host, const char *service)
+static int run_in_scope(struct race *race, const char *host, const char *service, struct ringline_task *t)
 {
 	struct ringline_scope_options o = RINGLINE_SCOPE_OPTIONS_INIT;
 	struct ringline_scope *scope;
@@ -238,7 +162,7 @@ static int run_in_scope(struct race *race, const char *host, const char *service
 	r = ringline_scope_open(&scope, &o);
 	if (r < 0)
 		return r;
-	r = resolve(race, host, service);
+	r = resolve(race, host, service, t);
 	if (r == 0)
 		r = run(race);
 	ringline_scope_close(scope);
@@ -263,7 +187,7 @@ int ringline_connect_host(struct ringline_conn **ret, const char *host, const ch
 		return -ENOMEM;
 	r = rln_connect_read_options(&race->options, options);
 	if (r == 0)
-		r = run_in_scope(race, host, service);
+		r = run_in_scope(race, host, service, t);
 	if (r >= 0)
 		*ret = race->conn[r];
 	rln_mem_free(race);

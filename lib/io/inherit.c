@@ -9,8 +9,6 @@
 
 #include "io/inherit.h"
 
-#define FIRST_FD 3                        /* SD_LISTEN_FDS_START */
-
 /* A decimal number and nothing else; -1 if it is none, or too large. */
 static long number(const char *text)
 {
@@ -47,19 +45,20 @@ static int claim(int fd)
 	return 0;
 }
 
-/* Are the variables meant for this process, and how many descriptors are there? */
-static int passed(void)
+/* Are the variables meant for this process? */
+int rln_inherit_passed(void)
 {
 	long n = number(getenv("LISTEN_FDS"));
 
-	if (number(getenv("LISTEN_PID")) != getpid() || n < 1 || n > INT32_MAX - FIRST_FD)
+	if (number(getenv("LISTEN_PID")) != getpid() || n < 1 || n > INT32_MAX - RLN_INHERIT_FIRST)
 		return -ENOENT;
 	return (int)n;
 }
 
 /* Without names all are called "unknown". */
-static bool is_named(const char *names, int index, const char *name)
+bool rln_inherit_is_named(int index, const char *name)
 {
+	const char *names = getenv("LISTEN_FDNAMES");
 	size_t len;
 
 	if (!names)
@@ -74,14 +73,13 @@ static bool is_named(const char *names, int index, const char *name)
 
 static int find_passed(int *fds, const char *name)
 {
-	const char *names = getenv("LISTEN_FDNAMES");
-	int n = passed();
+	int n = rln_inherit_passed();
 	int found = 0;
 	int i;
 
 	for (i = 0; i < n && found < RLN_INHERIT_MAX; i++)
-		if (is_named(names, i, name))
-			fds[found++] = FIRST_FD + i;
+		if (rln_inherit_is_named(i, name))
+			fds[found++] = RLN_INHERIT_FIRST + i;
 	return found ? found : -ENOENT;
 }
 

@@ -8,7 +8,8 @@
 
 #include "io/addr.h"
 
-#define RLN_INHERIT_MAX 64
+#define RLN_INHERIT_MAX   64
+#define RLN_INHERIT_FIRST 3               /* SD_LISTEN_FDS_START */
 
 /* Is it such an address? */
 bool rln_inherit_is(const char *address);
@@ -18,6 +19,10 @@ bool rln_inherit_is(const char *address);
  * socket of that name was passed to this process), -EBADF, -ENOTSOCK, -EINVAL (not a listening stream socket).
  */
 int rln_inherit(int *fds, const char *address) rln_must_check;
+
+/* How many descriptors were passed to this process, -ENOENT if none were; is the one at an index called so? */
+int rln_inherit_passed(void);
+bool rln_inherit_is_named(int index, const char *name);
 
 /* The address a socket is bound to. 0 or -errno. */
 int rln_inherit_address(int fd, struct rln_addr *ret) rln_must_check;

@@ -11,6 +11,7 @@
 #include "io/file.h"
 #include "io/handler.h"
 #include "io/inotify.h"
+#include "io/inquiry.h"
 #include "io/io.h"
 #include "io/listener.h"
 #include "io/locality.h"
@@ -18,6 +19,7 @@
 #include "io/process.h"
 #include "io/region.h"
 #include "io/request.h"
+#include "io/signal.h"
 #include "io/timer.h"
 
 void rln_io_init(struct rln_io *io, struct rln_exec *x, const struct rln_io_config *config)
@@ -45,6 +47,8 @@ void rln_io_init(struct rln_io *io, struct rln_exec *x, const struct rln_io_conf
 	rln_dirs_init(io);
 	rln_inotifies_init(io);
 	rln_processes_init(io);
+	rln_inquiries_init(io);
+	rln_signals_init(io);
 	x->io = io;
 }
 
@@ -77,6 +81,8 @@ void rln_io_fini(struct rln_io *io)
 		rln_log(RLN_LOG_WARNING, "%u buffers were never dropped", leaked);
 	rln_dgrams_fini(io);      /* buffers may have held datagrams */
 	rln_processes_fini(io);
+	rln_signals_fini(io);
+	rln_inquiries_fini(io);
 	rln_inotifies_fini(io);
 	rln_dirs_fini(io);
 	rln_regions_fini(io);
@@ -151,6 +157,7 @@ void rln_io_close_all(struct rln_io *io)
 {
 	rln_fd_end_all(io);
 	rln_timers_end_all(io);
+	rln_signals_end_all(io);
 	each_listener(io, rln_listener_close);
 	each_conn(io, rln_conn_close);
 	rln_dgrams_close_all(io);

@@ -41,6 +41,8 @@ struct rln_io_config {
 	uint64_t close_timeout;           /* nanoseconds a graceful close may take */
 	uint32_t disabled;                /* enum rln_feature bits */
 	bool try_inline;                  /* file operations by calls that do not wait */
+	uint32_t lookup_cache;            /* answers that are kept; 0: none */
+	uint64_t lookup_cache_time;       /* nanoseconds that they are */
 };
 
 /* Written by the owner, read by anyone (relaxed). */
@@ -66,6 +68,11 @@ struct rln_io_stats {
 	_Atomic uint64_t processes;       /* a gauge: that are known of */
 	_Atomic uint64_t processes_spawned;
 	_Atomic uint64_t processes_lost;  /* ended, nobody knows how */
+	_Atomic uint64_t lookups;
+	_Atomic uint64_t lookups_merged;  /* of these, answered with an equal one that was under way */
+	_Atomic uint64_t lookups_cached;  /* of these, answered with what was kept */
+	_Atomic uint64_t signals;         /* queued in subscriptions; these two are written by any thread, under a lock */
+	_Atomic uint64_t signals_lost;
 };
 
 struct rln_io {
@@ -110,6 +117,11 @@ struct rln_io {
 	struct rln_slab inotifies;        /* struct ringline_inotify */
 	struct rln_slab process_slab;     /* struct ringline_process */
 	struct rln_list processes;        /* ringline_process.link: those that hold a descriptor */
+	struct rln_slab signals;          /* struct ringline_signal */
+	struct rln_signal_port *signal_port;   /* NULL: not needed yet */
+	struct rln_list *inquiries;       /* rln_inquiry.link: a table; NULL: not needed yet */
+	struct rln_list kept;             /* rln_inquiry.age: those that are over, the oldest first */
+	uint32_t nkept;
 	struct rln_list pipes;            /* rln_pipe.link: empty ones, for the next that needs one */
 	uint32_t npipes;
 	int probe_fd;                     /* an epoll descriptor that tells what can be polled; -1: not needed yet */

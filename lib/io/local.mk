@@ -67,12 +67,16 @@ io_sources = \
 	lib/io/inherit.h \
 	lib/io/inotify.c \
 	lib/io/inotify.h \
+	lib/io/inquiry.c \
+	lib/io/inquiry.h \
 	lib/io/io.c \
 	lib/io/io.h \
 	lib/io/listener.c \
 	lib/io/listener.h \
 	lib/io/locality.c \
 	lib/io/locality.h \
+	lib/io/lookup.c \
+	lib/io/lookup.h \
 	lib/io/nvme.c \
 	lib/io/nvme.h \
 	lib/io/path-whole.c \
@@ -97,7 +101,11 @@ io_sources = \
 	lib/io/request-calls.c \
 	lib/io/request.c \
 	lib/io/request.h \
+	lib/io/resolve.c \
 	lib/io/sendfile.c \
+	lib/io/service.c \
+	lib/io/signal.c \
+	lib/io/signal.h \
 	lib/io/sockaddr.c \
 	lib/io/sockaddr.h \
 	lib/io/stat.c \

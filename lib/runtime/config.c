@@ -8,7 +8,8 @@
 #include "base/sized.h"
 #include "runtime/config.h"
 
-#define KNOWN_FLAGS (RINGLINE_CONFIG_NO_PINNING | RINGLINE_CONFIG_NO_SIGNALS | RINGLINE_CONFIG_STACK_USAGE)
+#define KNOWN_FLAGS (RINGLINE_CONFIG_NO_PINNING | RINGLINE_CONFIG_NO_SIGNALS | RINGLINE_CONFIG_STACK_USAGE | \
+                     RINGLINE_CONFIG_SERVICE)
 
 #define MAX_WORKERS          1024u
 #define MAX_RING_ENTRIES     32768u
@@ -27,6 +28,8 @@
 #define DEFAULT_JOB_QUEUE    1024u
 #define DEFAULT_JOB_IDLE     (10 * RLN_NSEC_PER_SEC)
 #define JOB_STALL            (100 * RLN_NSEC_PER_MSEC)
+#define MAX_LOOKUP_CACHE     65536u
+#define DEFAULT_LOOKUP_TIME  (5 * RLN_NSEC_PER_SEC)
 #define DEFAULT_CLOSE        (30 * RLN_NSEC_PER_SEC)
 
 static bool valid(const struct ringline_config *c)
@@ -37,7 +40,7 @@ static bool valid(const struct ringline_config *c)
 	       (!c->completion_entries || c->completion_entries >= c->submission_entries) && c->receive_buffers <= MAX_BUFFERS &&
 	       c->receive_buffer_size <= MAX_BUFFER_SIZE && c->stack_size <= MAX_STACK_SIZE &&
 	       c->blocking_threads <= MAX_JOBS && c->blocking_io_threads <= MAX_JOBS && c->blocking_dns_threads <= MAX_JOBS &&
-	       c->blocking_wait_threads <= MAX_JOBS;
+	       c->blocking_wait_threads <= MAX_JOBS && c->lookup_cache <= MAX_LOOKUP_CACHE && !c->reserved;
 }
 
 static uint64_t or_default(uint64_t value, uint64_t fallback)
@@ -96,6 +99,8 @@ static void fill(struct rln_config *ret, const struct ringline_config *c)
 			.memory_limit = or_default(c->memory_limit, DEFAULT_MEMORY_LIMIT),
 			.zero_copy_min = c->zero_copy_min,
 			.close_timeout = or_default(c->close_timeout, DEFAULT_CLOSE),
+			.lookup_cache = c->lookup_cache,
+			.lookup_cache_time = or_default(c->lookup_cache_time, DEFAULT_LOOKUP_TIME),
 		},
 	};
 }

@@ -65,6 +65,7 @@ static int start(struct ringline_runtime *rt, struct rln_worker *w)
 	r = w->exec.backend->ops->wait(w->exec.backend, 0);       /* hands over what was submitted, the wake-up too */
 	w->exec.backend->ops->wake(w->exec.backend);              /* so that the host's first look finds it readable */
 	rln_exec_bind(NULL);
+	rln_service_started(rt);
 	return r;
 }
 

@@ -10,9 +10,12 @@ runtime_sources = \
 	lib/runtime/embed.c \
 	lib/runtime/listen.c \
 	lib/runtime/neighbours.c \
+	lib/runtime/reload.c \
 	lib/runtime/run.c \
 	lib/runtime/runtime.c \
 	lib/runtime/runtime.h \
+	lib/runtime/service.c \
+	lib/runtime/service.h \
 	lib/runtime/spawn.c \
 	lib/runtime/stats.c \
 	lib/runtime/topology.c \

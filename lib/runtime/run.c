@@ -5,63 +5,71 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
-#include "base/fault.h"
 #include "base/mem.h"
+#include "base/signals.h"
 #include "core/task.h"
 #include "runtime/runtime.h"
 
 /* Waiting for signals */
 
-static int open_signalfd(sigset_t *old)
-{
-	int error = rln_fault(RLN_FAULT_SIGNALFD);
-	sigset_t taken;
-	int fd;
-
-	if (error)
-		return -error;
-	sigemptyset(&taken);
-	sigaddset(&taken, SIGTERM);
-	sigaddset(&taken, SIGINT);
-	fd = signalfd(-1, &taken, SFD_CLOEXEC | SFD_NONBLOCK);
-	if (fd < 0)
-		return -errno;
-	pthread_sigmask(SIG_BLOCK, &taken, old);
-	return fd;
-}
+struct run {
+	struct rln_signal_listener listener;
+	struct ringline_runtime *rt;
+	enum rln_stop level;              /* that the next signal raises it to; under the lock of the exchange */
+};
 
 /* The first signal drains, the second ends the draining. */
+static void hear(struct rln_signal_listener *l, const struct signalfd_siginfo *info)
+{
+	struct run *run = rln_container_of(l, struct run, listener);
+
+	if (info->ssi_signo == SIGHUP) {
+		ringline_runtime_reload(run->rt);         /* fails while shutting down, or without memory */
+		return;
+	}
+	rln_runtime_stop(run->rt, run->level);
+	run->level = RLN_FORCE;
+}
+
+static void choose_signals(sigset_t *set, const struct ringline_runtime *rt)
+{
+	sigemptyset(set);
+	sigaddset(set, SIGTERM);
+	sigaddset(set, SIGINT);
+	if (!rln_list_empty(&rt->on_reload))
+		sigaddset(set, SIGHUP);
+}
+
 static void wait_for_end(struct ringline_runtime *rt, int signal_fd)
 {
 	struct pollfd fds[2] = { { .fd = rt->done_fd, .events = POLLIN }, { .fd = signal_fd, .events = POLLIN } };
-	enum rln_stop level = RLN_DRAIN;
 
 	while (!(fds[0].revents & POLLIN)) {
-		struct signalfd_siginfo info;
-
-		if (poll(fds, 2, -1) < 0)
-			continue;
-		if ((fds[1].revents & POLLIN) && read(signal_fd, &info, sizeof(info)) == sizeof(info)) {
-			rln_runtime_stop(rt, level);
-			level = RLN_FORCE;
-		}
+		if (poll(fds, 2, -1) > 0 && (fds[1].revents & POLLIN))
+			rln_signals_read(signal_fd);
 	}
 }
 
 static int run_with_signals(struct ringline_runtime *rt)
 {
+	struct run run = { .listener.hear = hear, .rt = rt, .level = RLN_DRAIN };
 	sigset_t old;
-	int fd = open_signalfd(&old);
+	int fd;
 	int r;
 
+	choose_signals(&run.listener.set, rt);
+	fd = rln_signals_open(-1, &run.listener.set);
 	if (fd < 0)
 		return fd;
+	pthread_sigmask(SIG_BLOCK, &run.listener.set, &old);
 	r = ringline_runtime_start(rt);
 	if (r == 0) {
+		rln_list_init(&run.listener.link);
+		rln_signals_listen(&run.listener);
 		wait_for_end(rt, fd);
+		rln_signals_leave(&run.listener);
 		r = ringline_runtime_join(rt);
 	}
 	close(fd);
@@ -118,6 +126,7 @@ static int run_here(struct ringline_runtime *rt, struct main_task *m)
 	if (r < 0)
 		return r;
 	atomic_store(&rt->state, RLN_RUNTIME_STARTED);
+	rln_service_started(rt);
 	r = rln_task_start(NULL, &(struct rln_task_start){
 		.fn = run_main, .arg = m, .scope = &w->exec.root, .name = "main" });
 	if (r == 0)

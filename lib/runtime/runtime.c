@@ -70,6 +70,7 @@ int ringline_runtime_new(struct ringline_runtime **ret, const struct ringline_co
 	rt->config.exec.pool = &rt->pool;
 	rln_list_init(&rt->listens);
 	rln_list_init(&rt->on_start);
+	rln_list_init(&rt->on_reload);
 	rln_topology_read(&rt->topology);
 	rt->nworkers = rt->config.workers ? rt->config.workers : rln_topology_workers(&rt->topology);
 	rt->done_fd = -1;
@@ -82,11 +83,11 @@ int ringline_runtime_new(struct ringline_runtime **ret, const struct ringline_co
 	return 0;
 }
 
-static void free_on_start(struct ringline_runtime *rt)
+static void free_on_start(struct rln_list *list)
 {
 	struct rln_list *node;
 
-	while ((node = rln_list_pop(&rt->on_start)))
+	while ((node = rln_list_pop(list)))
 		rln_mem_free(rln_list_entry(node, struct rln_on_start, link));
 }
 
@@ -138,7 +139,8 @@ int ringline_runtime_free(struct ringline_runtime *rt)
 	if (rln_pool_fini(&rt->pool) < 0)
 		return -EBUSY;
 	rln_listens_free(rt);
-	free_on_start(rt);
+	free_on_start(&rt->on_start);
+	free_on_start(&rt->on_reload);
 	close_done_fd(rt);
 	leave_list(rt);
 	atomic_store(&rt->state, RLN_RUNTIME_FREED);
@@ -164,7 +166,7 @@ void ringline_runtime_unref(struct ringline_runtime *rt)
 	rln_mem_free(rt);
 }
 
-int ringline_runtime_on_start(struct ringline_runtime *rt, int (*fn)(void *arg), void *arg)
+int rln_on_start_add(struct ringline_runtime *rt, struct rln_list *list, int (*fn)(void *arg), void *arg)
 {
 	struct rln_on_start *s;
 
@@ -178,8 +180,13 @@ int ringline_runtime_on_start(struct ringline_runtime *rt, int (*fn)(void *arg),
 	s->fn = fn;
 	s->arg = arg;
 	rln_list_init(&s->link);
-	rln_list_add_tail(&rt->on_start, &s->link);
+	rln_list_add_tail(list, &s->link);
 	return 0;
+}
+
+int ringline_runtime_on_start(struct ringline_runtime *rt, int (*fn)(void *arg), void *arg)
+{
+	return rln_on_start_add(rt, &rt->on_start, fn, arg);
 }
 
 /* Choosing the backend */
@@ -240,6 +247,7 @@ int rln_runtime_prepare(struct ringline_runtime *rt)
 		atomic_store(&rt->workers[i].exec.closed, true);
 	}
 	rln_watch_init(rt);
+	rln_service_init(rt);
 	rt->done_fd = rln_fault(RLN_FAULT_EVENTFD) ? -1 : eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (rt->done_fd < 0) {
 		rln_runtime_unprepare(rt);
@@ -478,6 +486,7 @@ static int start_workers(struct ringline_runtime *rt)
 		atomic_store(&rt->running, rt->nworkers);
 		atomic_store(&rt->state, RLN_RUNTIME_STARTED);
 		give_word(rt, 1);
+		rln_service_started(rt);
 		return 0;
 	}
 	give_word(rt, -1);

@@ -12,6 +12,7 @@
 #include "io/bind.h"
 #include "io/listener.h"
 #include "runtime/config.h"
+#include "runtime/service.h"
 #include "runtime/topology.h"
 #include "runtime/watch.h"
 #include "runtime/worker.h"
@@ -38,7 +39,7 @@ struct rln_listen {
 	int *fd;                          /* one per worker; -1 once it is the worker's */
 };
 
-/* A function each worker runs as a task when it starts. */
+/* A function each worker runs as a task when it starts, or the first one at a reload. */
 struct rln_on_start {
 	struct rln_list link;
 	int (*fn)(void *arg);
@@ -67,11 +68,14 @@ struct ringline_runtime {
 	struct rln_pool pool;
 	struct rln_list listens;
 	struct rln_list on_start;
+	struct rln_list on_reload;        /* rln_on_start.link */
+	_Atomic uint32_t reload;          /* how far it has got (reload.c) */
 
 	uint32_t nworkers;
 	struct rln_region *region;        /* from the start until the last handle goes */
 	struct rln_worker *workers;       /* in it */
 	struct rln_watch watch;
+	struct rln_service service;
 	bool embedded;                    /* the worker's turns are the host's to ask for */
 	uint32_t nthreads;                /* threads to join */
 	int done_fd;                      /* becomes readable when the last worker has ended */
@@ -135,6 +139,9 @@ extern const struct rln_io_neighbours rln_neighbours;
 
 /* Closes what no worker has taken over and removes the socket files. */
 void rln_listens_free(struct ringline_runtime *rt);
+
+/* Adds a function to one of the two lists, before the start. 0, -EINVAL, -EBUSY, -ENOMEM. */
+int rln_on_start_add(struct ringline_runtime *rt, struct rln_list *list, int (*fn)(void *arg), void *arg) rln_must_check;
 
 /* Starts the on_start tasks on the calling worker. */
 int rln_on_start_run(struct ringline_runtime *rt, struct rln_worker *w) rln_must_check;

@@ -66,6 +66,11 @@ static void read_io(struct ringline_worker_stats *out, const struct rln_io_stats
 	out->processes = rln_stat_get(&s->processes);
 	out->processes_spawned = rln_stat_get(&s->processes_spawned);
 	out->processes_lost = rln_stat_get(&s->processes_lost);
+	out->lookups = rln_stat_get(&s->lookups);
+	out->lookups_merged = rln_stat_get(&s->lookups_merged);
+	out->lookups_cached = rln_stat_get(&s->lookups_cached);
+	out->signals = rln_stat_get(&s->signals);
+	out->signals_lost = rln_stat_get(&s->signals_lost);
 }
 
 static void read_backend(struct ringline_worker_stats *out, const struct rln_backend_stats *s)
@@ -107,6 +112,7 @@ int ringline_worker_stats(const struct ringline_runtime *rt, uint32_t worker, st
 		return r;
 	read_core(&out, &w->exec.stats);
 	out.stalls = rln_stat_get(&w->stalls);
+	out.probes = rln_stat_get(&w->probes);
 	read_io(&out, &w->io.stats);
 	read_backend_of(&out, (struct rln_worker *)w);
 	return rln_sized_out(stats, &out, sizeof(out));

@@ -234,6 +234,8 @@ void rln_watch_init(struct ringline_runtime *rt)
 int rln_watch_start(struct ringline_runtime *rt)
 {
 	struct rln_watch *watch = &rt->watch;
+	sigset_t all;
+	sigset_t old;
 	int r;
 
 	if (!watch->limit)
@@ -241,8 +243,11 @@ int rln_watch_start(struct ringline_runtime *rt)
 	atomic_store(&watch->stop, 0);
 	atomic_store(&watch->idle, 0);
 	r = rln_fault(RLN_FAULT_THREAD);
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
 	if (!r)
 		r = pthread_create(&watch->thread, NULL, watch_main, rt);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	watch->running = !r;
 	return -r;
 }

@@ -34,7 +34,10 @@ int rln_worker_open(struct rln_worker *w)
 	w->stopping = RLN_RUN;
 	rln_timer_init(&w->drain_timer, drain_over);
 	rln_exec_open_door(&w->exec);
-	return 0;
+	r = rln_service_enter(w);
+	if (r < 0)
+		rln_worker_close(w);
+	return r;
 }
 
 static void keep_stats(struct rln_worker *w)
@@ -64,6 +67,7 @@ void rln_worker_close(struct rln_worker *w)
 {
 	shut_door(w);
 	rln_timer_cancel(&w->exec, &w->drain_timer);
+	rln_service_leave(w);
 	rln_waker_drop_inbox(&w->exec);
 	w->exec.backend->ops->close(w->exec.backend);
 	w->exec.backend = NULL;
@@ -93,6 +97,8 @@ static void drain(struct rln_worker *w)
 	uint64_t deadline = rln_time_add(rln_clock_now(w->exec.clock), w->rt->config.drain_timeout);
 
 	w->stopping = RLN_DRAIN;
+	if (!w->index)
+		rln_service_draining(w->rt);
 	rln_io_stop_accepting(&w->io);
 	rln_scope_cut(&w->exec.root, -ECANCELED, false);
 	rln_io_cut_handlers(&w->io);

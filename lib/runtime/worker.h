@@ -22,6 +22,7 @@
 #include "core/executor.h"
 #include "core/waker.h"
 #include "io/io.h"
+#include "runtime/service.h"
 #include "runtime/watch.h"
 
 struct ringline_runtime;
@@ -48,6 +49,8 @@ struct rln_worker {
 	struct rln_backend_stats final;   /* the backend's counters when it was closed */
 	void *signal_stack;               /* for handlers (watch.h); NULL: none */
 	struct rln_snapshot snapshot;
+	struct rln_probe probe;
+	_Atomic uint64_t probes;          /* answered */
 	_Atomic uint64_t stalls;          /* tasks that the watchdog has reported */
 };
 

@@ -147,6 +147,8 @@ static int sleeper(void *arg)
 	return 0;
 }
 
+static _Atomic int connected;
+
 static int connector(void *arg)
 {
 	struct ringline_conn *c;
@@ -154,6 +156,7 @@ static int connector(void *arg)
 	char byte;
 
 	CONF_OK(ringline_connect(&c, arg, NULL));
+	connected++;
 	r = ringline_conn_recv(c, &byte, 1);
 	g_assert_true(r == -ECANCELED || r == 0);   /* the other end's worker may be the first to stop */
 	CONF_OK(ringline_conn_close(c));
@@ -172,6 +175,7 @@ static void shutdown_with_everything_in_flight(void)
 	int writer[10];
 
 	parked = 0;
+	connected = 0;
 	conf_config(&config);
 	config.workers = 2;
 	config.drain_timeout = 200 * MSEC;   /* the floods' queued bytes can never leave */
@@ -188,7 +192,7 @@ static void shutdown_with_everything_in_flight(void)
 		conf_take(writer[i], &byte, 1);
 		CONF_OK(ringline_worker_spawn(rt, (uint32_t)i % 2, connector, reads));
 	}
-	CONF_UNTIL(parked == 2 && conf_stats(rt).connections == 40);
+	CONF_UNTIL(parked == 2 && connected == 10 && conf_stats(rt).connections == 40);
 	CONF_OK(conf_stop(rt));
 	for (int i = 0; i < 10; i++) {
 		close(reader[i]);

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <glib.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -120,6 +121,76 @@ static int watching(void *arg)
 		g_assert_cmpint(ringline_fd_watch_free(w), ==, 0);
 	}
 	g_assert_cmpint(ringline_fd_close(fd), ==, 0);
+	return 0;
+}
+
+static int resolving(void *arg)
+{
+	static const char *const hosts[] = { "localhost", "localhost", "127.0.0.1" };
+	struct ringline_sockaddr address;
+	struct ringline_lookup *found;
+	struct ringline_op *op;
+	size_t i;
+	int64_t r;
+
+	(void)arg;
+	for (i = 0; i < G_N_ELEMENTS(hosts); i++) {
+		r = ringline_resolve(&found, hosts[i], "80", NULL);
+		g_assert_true(r == 0 || is_errno(r));
+		if (r == 0)
+			ringline_lookup_free(found);
+		r = ringline_resolve_begin(&op, &found, hosts[i], NULL, NULL);
+		if (r == 0 && (r = ringline_op_await(op)) == 0)
+			ringline_lookup_free(found);
+		g_assert_true(r == 0 || is_errno(r));
+	}
+	g_assert_cmpint(ringline_sockaddr_parse(&address, "udp:127.0.0.1:80"), ==, 0);
+	r = ringline_resolve_reverse(&found, &address, NULL);
+	g_assert_true(r == 0 || is_errno(r));
+	if (r == 0)
+		ringline_lookup_free(found);
+	r = ringline_resolve_begin(&op, &found, "localhost", "81", NULL);     /* nobody awaits it */
+	g_assert_true(r == 0 || is_errno(r));
+	return 0;
+}
+
+static int signalling(void *arg)
+{
+	static const int usr1[] = { SIGUSR1 };
+	struct ringline_signal_info info = RINGLINE_SIGNAL_INFO_INIT;
+	struct ringline_signal *s;
+	struct ringline_op *op;
+	int64_t r;
+
+	(void)arg;
+	r = ringline_signal_new(&s, usr1, 1, NULL);
+	g_assert_true(r == 0 || is_errno(r));
+	if (r < 0)
+		return 0;
+	g_assert_cmpint(kill(getpid(), SIGUSR1), ==, 0);
+	g_assert_cmpint(ringline_signal_read(s, &info), ==, 0);
+	r = ringline_signal_read_begin(&op, s, &info);
+	g_assert_true(r == 0 || is_errno(r));
+	if (r == 0) {
+		g_assert_cmpint(kill(getpid(), SIGUSR1), ==, 0);
+		g_assert_cmpint(ringline_op_await(op), ==, 0);
+	}
+	g_assert_cmpint(ringline_signal_free(s), ==, 0);
+	return 0;
+}
+
+/* Nobody listens, so the best that can come of it is an error. */
+static int notifying(void *arg)
+{
+	int fd = STDERR_FILENO;
+
+	(void)arg;
+	g_setenv("NOTIFY_SOCKET", "@ringline-nobody", true);
+	g_assert_true(is_errno(ringline_service_ready()));
+	g_assert_true(is_errno(ringline_service_reloading()));
+	g_assert_true(is_errno(ringline_service_status("serving")));
+	g_assert_true(is_errno(ringline_service_store("name", &fd, 1, 0)));
+	g_unsetenv("NOTIFY_SOCKET");
 	return 0;
 }
 
@@ -479,6 +550,9 @@ static const struct {
 } scenarios[] = {
 	{ "blocking", blocking },
 	{ "watching", watching },
+	{ "resolving", resolving },
+	{ "signalling", signalling },
+	{ "notifying", notifying },
 	{ "timing", timing },
 	{ "meeting", meeting },
 	{ "selecting", selecting },
@@ -498,11 +572,13 @@ static const struct {
 	{ RLN_FAULT_LISTEN, EADDRINUSE },
 	{ RLN_FAULT_EPOLL, EMFILE },
 	{ RLN_FAULT_TIMERFD, EMFILE },
+	{ RLN_FAULT_SIGNALFD, EMFILE },
 	{ RLN_FAULT_CLOCK_STEP, ECANCELED },
 	{ RLN_FAULT_MMAP, ENOMEM },
 	{ RLN_FAULT_RECV, ECONNRESET },
 	{ RLN_FAULT_SEND, EPIPE },
 	{ RLN_FAULT_OPEN, EMFILE },
+	{ RLN_FAULT_RESOLVE, EMFILE },
 	{ RLN_FAULT_FILE, EIO },
 	{ RLN_FAULT_FILE, EINTR },
 	{ RLN_FAULT_RING_REGISTER, ENOMEM },
@@ -543,6 +619,7 @@ static bool attempt(struct armed *a)
 	uint64_t mem = rln_mem_live();
 
 	c.backend = engine;
+	c.lookup_cache = 1;
 	a->met = false;
 	owned = 0;
 	g_assert_cmpint(ringline_run(&c, run_armed, a), ==, 0);
@@ -780,6 +857,7 @@ int main(int argc, char **argv)
 	size_t s;
 	int r;
 
+	g_assert_cmpint(ringline_signal_block((const int[]){ SIGUSR1 }, 1), ==, 0);
 	g_test_init(&argc, &argv, NULL);
 	place = g_dir_make_tmp("ringline-waiting-XXXXXX", NULL);
 	engine = name && strcmp(name, "epoll") ? RINGLINE_BACKEND_IO_URING : RINGLINE_BACKEND_EPOLL;
