@@ -85,12 +85,28 @@ static void read_code(struct ringline_process_status *s, int code)
 	s->core = WIFSIGNALED(code) && WCOREDUMP(code);
 }
 
+/*
+ * The kernel looks for the end first and for the process then: if both change in between it knows neither, though it does when
+ * it is asked once more.
+ */
+static int get_info(int pidfd, struct pidfd_info *info)
+{
+	int tries;
+	int r = -1;
+
+	for (tries = 0; tries < 2 && r < 0; tries++) {
+		*info = (struct pidfd_info){ .mask = INFO_EXIT };
+		r = ioctl(pidfd, GET_INFO, info);
+	}
+	return r;
+}
+
 /* 0: it is known. -EAGAIN: not yet. -ESRCH: it never will be. */
 static int ask_pidfd(struct ringline_process *p)
 {
-	struct pidfd_info info = { .mask = INFO_EXIT };
+	struct pidfd_info info;
 
-	if (p->io->config.disabled & RLN_FEATURE_PIDFD_INFO || ioctl(p->pidfd, GET_INFO, &info) < 0)
+	if (p->io->config.disabled & RLN_FEATURE_PIDFD_INFO || get_info(p->pidfd, &info) < 0)
 		return -ESRCH;
 	if (!(info.mask & INFO_EXIT))
 		return -EAGAIN;
