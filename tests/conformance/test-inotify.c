@@ -587,10 +587,8 @@ static void enter_limits(const void *arg)
 	int r;
 
 	if (unshare(CLONE_NEWUSER) != 0 || !set_limit("/proc/self/uid_map", "0 0 1") ||
-	    !set_limit("/proc/sys/user/max_inotify_instances", "2") || !set_limit("/proc/sys/user/max_inotify_watches", "2")) {
-		fprintf(stderr, "# no limits of our own: %s\n", g_strerror(errno));
-		return;
-	}
+	    !set_limit("/proc/sys/user/max_inotify_instances", "2") || !set_limit("/proc/sys/user/max_inotify_watches", "2"))
+		conf_fork_skip("limits of our own");
 	r = conf_run(use_limits, (void *)arg);
 	if (r != -EPERM || conf_is("epoll"))
 		CONF_OK(r);

@@ -651,7 +651,7 @@ static void in_network(int (*fn)(void *arg))
 	int r;
 
 	if (!nameserver_enter())
-		return;
+		conf_fork_skip("network of our own");
 	r = conf_run(fn, NULL);
 	if (r != -EPERM || conf_is("epoll"))
 		CONF_OK(r);

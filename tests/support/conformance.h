@@ -74,8 +74,11 @@ int conf_call(struct ringline_runtime *rt, uint32_t worker, int (*fn)(void *arg)
 /* A counter of the calling worker, or summed over a runtime's workers. */
 struct ringline_worker_stats conf_stats(const struct ringline_runtime *rt);
 
-/* Runs fn(arg) in a child process; it must end without a failure. */
+/* Runs fn(arg) in a child process; it must end without a failure, or by conf_fork_skip(). */
 void conf_fork(void (*fn)(const void *arg), const void *arg);
+
+/* Ends that process: there is not here what the case needs, which is skipped. errno says why. */
+void conf_fork_skip(const char *what) G_GNUC_NORETURN;
 
 /* --- waiting ------------------------------------------------------------------------------------------------------ */
 

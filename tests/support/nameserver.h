@@ -15,7 +15,7 @@
 
 #include <stdbool.h>
 
-/* Enters it and starts the server. False if the machine does not allow it, which is said on stderr. */
+/* Enters it and starts the server. False, and errno, if the machine does not allow it. */
 bool nameserver_enter(void);
 
 /* How many questions about a name that begins so have come. */
