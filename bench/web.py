@@ -12,20 +12,11 @@ import time
 
 import ratios
 import rows
-from servers import LOAD_CPU, SERVER_CPU, Missing, Trouble, memory_of, softirq_thread, start
+from servers import (LOAD_CPU, SERVER_CPU, Missing, Trouble, cpu_ns, free_port, memory_of, program_of, softirq_thread,
+                     start)
 
 WRK_SECONDS = 1
 START_SECONDS = 1      # one of them says nothing when it is there
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
-def cpu_ns(pid):
-    return time.clock_gettime_ns(~pid << 3 | 2)            # what clock_getcpuclockid(3) makes of a process
 
 
 def make_site(stack, size):
@@ -59,9 +50,7 @@ def start_server(stack, name, directory, build):
     """The process to look at, and its port."""
     command = rows.HTTP[name].command
     port = free_port()
-    program = os.path.join(build, command[0])
-    if not os.access(program, os.X_OK):
-        raise Missing(name)
+    program = program_of(rows.HTTP[name], build)
     configure(directory, name, port)
     process = start([program, *(w.format(port=port, directory=directory) for w in command[1:])], SERVER_CPU)
     stack.callback(process.wait)
