@@ -138,9 +138,10 @@ downloads() {
 	grep -qx 'Content-Type: text/plain; charset=utf-8' "$tmp/head"
 	grep -qx 'Content-Length: 13' "$tmp/head"
 	# one connection for all of them
-	fetch --output "$tmp/body" --write-out ' %{num_connects}\n' "$url/[0-1].bin?" "$url/1048576.bin?[1-9]" >"$tmp/connects"
-	[ "$(grep -ac ' 1$' "$tmp/connects")" -eq 1 ]
-	[ "$(grep -ac ' 0$' "$tmp/connects")" -eq 10 ]
+	fetch --write-out '%{num_connects}\n' --output "$tmp/body" "$url/[0-1].bin?" --output "$tmp/body" "$url/1048576.bin?[1-9]" \
+		>"$tmp/connects"
+	[ "$(grep -cx 1 "$tmp/connects")" -eq 1 ]
+	[ "$(grep -cx 0 "$tmp/connects")" -eq 10 ]
 	stop
 }
 
