@@ -22,7 +22,7 @@ enum {
 
 int ringline_runtime_on_reload(struct ringline_runtime *rt, int (*fn)(void *arg), void *arg)
 {
-	return rln_on_start_add(rt, &rt->on_reload, fn, arg);
+	return rt ? rln_on_start_add(rt, &rt->on_reload, fn, arg) : -EINVAL;
 }
 
 static void run_all(struct ringline_runtime *rt)

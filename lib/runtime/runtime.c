@@ -170,7 +170,7 @@ int rln_on_start_add(struct ringline_runtime *rt, struct rln_list *list, int (*f
 {
 	struct rln_on_start *s;
 
-	if (!rt || !fn)
+	if (!fn)
 		return -EINVAL;
 	if (atomic_load(&rt->state) != RLN_RUNTIME_NEW)
 		return -EBUSY;
@@ -186,7 +186,7 @@ int rln_on_start_add(struct ringline_runtime *rt, struct rln_list *list, int (*f
 
 int ringline_runtime_on_start(struct ringline_runtime *rt, int (*fn)(void *arg), void *arg)
 {
-	return rln_on_start_add(rt, &rt->on_start, fn, arg);
+	return rt ? rln_on_start_add(rt, &rt->on_start, fn, arg) : -EINVAL;
 }
 
 /* Choosing the backend */

@@ -299,6 +299,7 @@ static void test_null(void)
 	g_assert_cmpint(ringline_runtime_listen(NULL, NULL, "tcp:127.0.0.1:0", serve_nothing, NULL, NULL), ==, -EINVAL);
 	g_assert_cmpint(ringline_runtime_listen(rt, NULL, "tcp:127.0.0.1:0", NULL, NULL, NULL), ==, -EINVAL);
 	g_assert_cmpint(ringline_runtime_on_start(NULL, nothing, NULL), ==, -EINVAL);
+	g_assert_cmpint(ringline_runtime_on_reload(NULL, nothing, NULL), ==, -EINVAL);
 	g_assert_cmpint(ringline_runtime_on_start(rt, NULL, NULL), ==, -EINVAL);
 	g_assert_cmpint(ringline_runtime_start(NULL), ==, -EINVAL);
 	g_assert_cmpint(ringline_runtime_join(NULL), ==, -EINVAL);
