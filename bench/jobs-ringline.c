@@ -3,6 +3,7 @@
 #include <ringline/ringline.h>
 
 #include "jobs.h"
+#include "tasks.h"
 
 static struct jobs jobs;
 
@@ -18,15 +19,9 @@ static int hand_over(void *arg)
 
 static int run(void *arg)
 {
-	struct ringline_scope *scope;
-	unsigned long i;
-	int r = ringline_scope_open(&scope, NULL);
+	int r = tasks_run(jobs.depth, hand_over);
 
 	(void)arg;
-	for (i = 0; r == 0 && i < jobs.depth; i++)
-		r = ringline_scope_spawn(scope, hand_over, NULL);
-	if (r == 0)
-		r = ringline_scope_close(scope);
 	jobs_report(&jobs, ringline_runtime_backend(ringline_runtime_current()));
 	return r;
 }

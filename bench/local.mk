@@ -31,13 +31,13 @@ endif
 
 # Jobs on a pool of threads.
 noinst_PROGRAMS += bench/jobs-ringline
-bench_jobs_ringline_SOURCES = bench/jobs-ringline.c bench/jobs.h
+bench_jobs_ringline_SOURCES = bench/jobs-ringline.c bench/jobs.h bench/tasks.h
 bench_jobs_ringline_CPPFLAGS = $(PUBLIC_CPPFLAGS) -I$(srcdir)/bench
 bench_jobs_ringline_LDADD = lib/libringline.la
 
 # Programs that are run.
 noinst_PROGRAMS += bench/spawn-ringline bench/spawn-posix
-bench_spawn_ringline_SOURCES = bench/spawn-ringline.c bench/programs.h
+bench_spawn_ringline_SOURCES = bench/spawn-ringline.c bench/programs.h bench/tasks.h
 bench_spawn_ringline_CPPFLAGS = $(PUBLIC_CPPFLAGS) -I$(srcdir)/bench
 bench_spawn_ringline_LDADD = lib/libringline.la
 bench_spawn_posix_SOURCES = bench/spawn-posix.c bench/programs.h
@@ -45,7 +45,7 @@ bench_spawn_posix_CPPFLAGS = -D_GNU_SOURCE -I$(srcdir)/bench
 
 # Names looked up on threads.
 noinst_PROGRAMS += bench/resolve-ringline bench/resolve-pool
-bench_resolve_ringline_SOURCES = bench/resolve-ringline.c bench/resolve.h
+bench_resolve_ringline_SOURCES = bench/resolve-ringline.c bench/resolve.h bench/tasks.h
 bench_resolve_ringline_CPPFLAGS = $(PUBLIC_CPPFLAGS) -I$(srcdir)/bench
 bench_resolve_ringline_LDADD = lib/libringline.la
 bench_resolve_pool_SOURCES = bench/resolve-pool.c bench/resolve.h

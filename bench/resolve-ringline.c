@@ -5,6 +5,7 @@
 #include <ringline/ringline.h>
 
 #include "resolve.h"
+#include "tasks.h"
 
 static struct resolve resolve;
 
@@ -27,15 +28,9 @@ static int look_up(void *arg)
 
 static int run(void *arg)
 {
-	struct ringline_scope *scope;
-	unsigned long i;
-	int r = ringline_scope_open(&scope, NULL);
+	int r = tasks_run(resolve.depth, look_up);
 
 	(void)arg;
-	for (i = 0; r == 0 && i < resolve.depth; i++)
-		r = ringline_scope_spawn(scope, look_up, NULL);
-	if (r == 0)
-		r = ringline_scope_close(scope);
 	resolve_report(&resolve, ringline_runtime_backend(ringline_runtime_current()));
 	return r;
 }

@@ -3,6 +3,7 @@
 #include <ringline/ringline.h>
 
 #include "programs.h"
+#include "tasks.h"
 
 static struct spawns spawns;
 
@@ -32,15 +33,9 @@ static int one_after_the_other(void *arg)
 
 static int run(void *arg)
 {
-	struct ringline_scope *scope;
-	unsigned long i;
-	int r = ringline_scope_open(&scope, NULL);
+	int r = tasks_run(spawns.depth, one_after_the_other);
 
 	(void)arg;
-	for (i = 0; r == 0 && i < spawns.depth; i++)
-		r = ringline_scope_spawn(scope, one_after_the_other, NULL);
-	if (r == 0)
-		r = ringline_scope_close(scope);
 	return r < 0 ? r : spawn_report(&spawns, ringline_runtime_backend(ringline_runtime_current()));
 }
 

@@ -194,20 +194,6 @@ static void arm_wake(struct rln_uring *u)
 	u->wake_armed = true;
 }
 
-/*
- * Fetches the operation of the next entry while the present one is delivered: of many that were under way each has left the
- * cache. An entry that is none has a number instead of an address, and nothing is fetched.
- */
-static void prefetch_next(const struct io_uring *ring)
-{
-	unsigned int next = (*ring->cq.khead + 1) & ring->cq.ring_mask;
-	const char *op = (const char *)(uintptr_t)(ring->cq.cqes[next].user_data & ~(uint64_t)(RLN_UD_INTERNAL - 1));
-
-	__builtin_prefetch(op);
-	__builtin_prefetch(op + 128);
-	__builtin_prefetch(op + 192);
-}
-
 static unsigned int drain(struct rln_uring *u)
 {
 	unsigned int n = io_uring_cq_ready(&u->ring);
@@ -220,7 +206,6 @@ static unsigned int drain(struct rln_uring *u)
 		if (io_uring_peek_cqe(&u->ring, &next) < 0)
 			break;    /* a callback entered and the kernel reordered nothing: there is none left */
 		cqe = *next;
-		prefetch_next(&u->ring);
 		io_uring_cqe_seen(&u->ring, next);
 		rln_uring_dispatch(u, &cqe);
 	}

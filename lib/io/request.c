@@ -304,7 +304,7 @@ static enum rln_request_route way_of(const struct rln_request *q)
 	return may_ring(q) ? RLN_ROUTE_RING : RLN_ROUTE_POOL;
 }
 
-static int send_on_its_way(struct rln_request *q, enum rln_request_route route, bool patient)
+static int send_on_its_way(struct rln_request *q, enum rln_request_route way, bool patient)
 {
 	int r;
 
@@ -313,9 +313,9 @@ static int send_on_its_way(struct rln_request *q, enum rln_request_route route, 
 	r = hold(q);
 	if (rln_unlikely(r < 0))
 		return r;
-	if (rln_likely(route == RLN_ROUTE_RING))
+	if (rln_likely(way == RLN_ROUTE_RING))
 		to_ring(q);
-	else if (route == RLN_ROUTE_DEFERRED)
+	else if (way == RLN_ROUTE_DEFERRED)
 		defer(rln_io_current(), q);
 	else
 		r = to_pool(q, patient);

@@ -336,6 +336,39 @@ static void backlog(gconstpointer data rln_unused)
 	free(q);
 }
 
+static void start_eagerly(struct request *q, int n)
+{
+	for (int i = 0; i < n; i++) {
+		request_init(&q[i], RLN_OP_NOP, -1, NULL, 0);
+		q[i].op.flags |= RLN_OPF_EAGER;
+		request_submit(&q[i]);
+	}
+}
+
+static void end_all(struct request *q, int n)
+{
+	for (int i = 0; i < n; i++)
+		g_assert_cmpint(finish(&q[i]), ==, 0);
+}
+
+/* What a device has to do it gets eight at a time; the last come with the wait. Where nothing is taken in, nothing is lost. */
+static void eager(gconstpointer data rln_unused)
+{
+	struct request *q = requests_new(600);
+	uint64_t before = rln_stat_get(&backend->stats.syscalls);
+	uint64_t flushes = rln_stat_get(&backend->stats.sq_flushes);
+
+	start_eagerly(q, 32);
+	g_assert_cmpuint(rln_stat_get(&backend->stats.syscalls) - before, ==, 3);
+	g_assert_cmpuint(rln_stat_get(&backend->stats.sq_flushes), ==, flushes);
+	end_all(q, 32);
+	rln_fault_arm(RLN_FAULT_RING_ENTER, 0, UINT32_MAX, EBUSY);
+	start_eagerly(q, 600);
+	rln_fault_disarm_all();
+	end_all(q, 600);
+	free(q);
+}
+
 /* A filter that was put on the process later makes the ring unusable: the worker is told, once, by its wait. */
 static void enter_forbidden(gconstpointer data rln_unused)
 {
@@ -560,6 +593,7 @@ static const struct fixture_test tests[] = {
 	URING("restart-codes-after-a-cancel", restart_codes_after_cancel),
 	URING("enter-refused-is-tried-again", enter_refused),
 	URING("backlog-keeps-and-cancels", backlog),
+	URING("a-device-begins-before-the-wait", eager),
 	URING("enter-forbidden-is-fatal", enter_forbidden),
 	URING("port-is-free-at-once", port_is_free_at_once),
 	URING("set-up-fails-without-trace", set_up_fails),
