@@ -37,7 +37,7 @@ static int waiter_main(void *arg)
 	return 0;
 }
 
-/* It waits when this returns: the thread it waits on has been counted. */
+/* It waits when this returns, or is about to. */
 static struct ringline_task *wait_for_lock(struct waiter *w, struct ringline_file *file)
 {
 	struct ringline_task *t;
@@ -507,14 +507,19 @@ static int limit_main(void *dir)
 	struct ringline_file *b = file_open(dir, "file", O_RDWR);
 	struct ringline_task **t = g_new0(struct ringline_task *, THREADS);
 	struct waiter *w = g_new0(struct waiter, THREADS);
+	const char *engine = file_inline() ? "inline" : "pool";
+	uint64_t tried;
 	int i;
 
 	CONF_OK(ringline_file_lock(a, EXCLUSIVE, 0, 0));
+	tried = file_count("lock", engine);
 	for (i = 0; i < THREADS; i++) {
 		w[i] = (struct waiter){ .file = b };
 		CONF_OK(ringline_task_start(&t[i], waiter_main, &w[i], NULL));
 	}
-	file_turns(5);                                 /* all have begun to wait */
+	while (file_count("lock", engine) < tried + THREADS)
+		file_turns(1);
+	file_turns(2);                                 /* all have tried in vain, and wait */
 	g_assert_cmpint(ringline_file_lock(b, EXCLUSIVE, 0, 10), ==, -EAGAIN);
 	CONF_OK(ringline_file_unlock(a, 0, 0));
 	for (i = 0; i < THREADS; i++) {
