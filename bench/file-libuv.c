@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Random reads by libuv; file.h tells which. WAY: pool, or one-core: its threads and its loop share a processor. */
+/* Random reads by libuv; file.h tells which. WAY: pool. */
 #include <uv.h>
 
 #include "file.h"
@@ -36,8 +36,6 @@ int main(int argc, char **argv)
 	unsigned int slot;
 
 	reads_init(&reads, argc, argv);
-	if (!strcmp(reads.way, "one-core"))
-		reads_pin();
 	file = uv_fs_open(NULL, &request, reads.path, reads.flags, 0, NULL);
 	must(file, reads.path);
 	for (slot = 0; slot < DEPTH; slot++)

@@ -148,7 +148,6 @@ int main(int argc, char **argv)
 	reads_init(&reads, argc, argv);
 	fd = open(reads.path, reads.flags);
 	must(fd, reads.path);
-	reads_pin();
 	if (!strcmp(reads.way, "pread"))
 		run_pread(fd);
 	else if (!strcmp(reads.way, "nowait"))

@@ -83,7 +83,10 @@ def run_fio(contender, path, milliseconds):
 
 
 def measure_read(row, options, missing):
-    """Random reads of one block; "direct" ones all on one core, since it matters which has the disk's interrupts."""
+    """
+    Random reads of one block. On one core: who is not moved about has it easier, and of a disk it matters which core has the
+    interrupts.
+    """
     direct = row.transport == "direct"
     names = wanted(row, rows.READS, options, missing)
     milliseconds = f"{options.slice * row.stretch:.0f}"
@@ -93,7 +96,7 @@ def measure_read(row, options, missing):
         contender = rows.READS[name]
         if name == "fio":
             return run_fio(contender, path, milliseconds)
-        said = run(contender, options.build, path, milliseconds, *["direct"] * direct, cpu=SERVER_CPU if direct else None)
+        said = run(contender, options.build, path, milliseconds, *["direct"] * direct, cpu=None if contender.free else SERVER_CPU)
         carriers[name] = said.get("by", said["engine"])
         if "by" in said and said["by"] not in CARRIERS[contender.engine]:
             raise Trouble(f"{name}: reads were carried out by {said['by']}")

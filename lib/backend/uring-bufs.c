@@ -124,7 +124,7 @@ static void arm_starved(struct rln_uring *u)
 
 	while (n-- && (node = rln_list_pop(&u->starved))) {
 		rln_stat_add(&u->base.stats.rearms, 1);
-		rln_uring_issue(u, rln_list_entry(node, struct rln_op, link), RLN_URING_TRY);
+		rln_uring_issue(u, rln_list_entry(node, struct rln_op, link));
 	}
 }
 

@@ -98,7 +98,7 @@ static void starve(struct rln_uring *u, struct rln_op *op)
 {
 	rln_stat_add(&u->base.stats.starved, 1);
 	if (rln_uring_bufs_grow(u)) {
-		rln_uring_issue(u, op, RLN_URING_TRY);
+		rln_uring_issue(u, op);
 		return;
 	}
 	rln_uring_set_place(op, RLN_URING_STARVED);
@@ -121,9 +121,9 @@ static bool retried(struct rln_uring *u, struct rln_op *op, int res)
 		if (is_send(op))
 			rln_uring_issue_poll(u, op, POLLOUT);
 		else
-			rln_uring_issue(u, op, RLN_URING_TRY);
+			rln_uring_issue(u, op);
 	} else if (res == -EINTR || res == -ECANCELED || res <= -ERESTART_FIRST) {
-		rln_uring_issue(u, op, RLN_URING_TRY);
+		rln_uring_issue(u, op);
 	} else {
 		return false;
 	}
@@ -149,7 +149,7 @@ static void pool_data(struct rln_uring *u, struct rln_op *op, const struct io_ur
 	rln_uring_bufs_take(u, cqe->flags, (uint32_t)cqe->res, &c);
 	if (!more && !cancelled(op) && !(op->flags & RLN_OPF_ONESHOT)) {
 		rln_stat_add(&u->base.stats.rearms, 1);
-		rln_uring_issue(u, op, RLN_URING_TRY);
+		rln_uring_issue(u, op);
 		more = true;
 	}
 	if (more)
@@ -206,7 +206,7 @@ static void polled(struct rln_uring *u, struct rln_op *op, int res)
 	else if (is_send(op) && (op->backend_state & RLN_URING_NOSOCK))
 		write_part(u, op);
 	else
-		rln_uring_issue(u, op, RLN_URING_TRY);
+		rln_uring_issue(u, op);
 }
 
 static void sent(struct rln_op *op, int res)
@@ -226,7 +226,7 @@ static void quiet_failed(struct rln_uring *u, struct rln_op *op, int res)
 	else if (cancelled(op))
 		complete(op, moved_or(op, normalise(op, res < 0 ? res : -ECANCELED)), 0);
 	else if (res >= 0)
-		rln_uring_issue(u, op, RLN_URING_TRY);
+		rln_uring_issue(u, op);
 	else if (!retried(u, op, res))
 		complete(op, moved_or(op, res), 0);
 }
@@ -267,7 +267,7 @@ static void zero_copy_result(struct rln_uring *u, struct rln_op *op, int res, bo
 		rln_stat_add(&u->base.stats.zero_copies, 1);
 	op->arg = zero_copy_refused(res) || try_again(op, res);
 	if (!more && op->arg && !cancelled(op)) {
-		rln_uring_issue(u, op, RLN_URING_TRY);
+		rln_uring_issue(u, op);
 		return;
 	}
 	if (more)
@@ -282,7 +282,7 @@ static void zero_copy_notified(struct rln_uring *u, struct rln_op *op, int res)
 	if ((uint32_t)res & RLN_NOTIF_USAGE_COPIED)
 		rln_stat_add(&u->base.stats.zero_copy_fails, 1);
 	if (op->arg && !cancelled(op))
-		rln_uring_issue(u, op, RLN_URING_TRY);
+		rln_uring_issue(u, op);
 	else
 		complete(op, op->arg ? moved_or(op, -ECANCELED) : (int64_t)op->progress, 0);
 }
@@ -295,10 +295,18 @@ static int file_result(int res)
 	return error ? -error : res;
 }
 
+static rln_cold void file_failed(struct rln_uring *u, struct rln_op *op, int res)
+{
+	if (!retried(u, op, res))
+		complete(op, normalise(op, res), 0);
+}
+
 static void file_completed(struct rln_uring *u, struct rln_op *op, int res)
 {
-	if (res >= 0 || !retried(u, op, res))
-		complete(op, normalise(op, res), 0);
+	if (rln_likely(res >= 0))
+		complete(op, res, 0);
+	else
+		file_failed(u, op, res);
 }
 
 static bool waits_for_readiness(const struct rln_op *op)
@@ -312,13 +320,11 @@ static int ready(const struct rln_op *op, int res)
 	return res > 0 ? 0 : normalise(op, res);
 }
 
-static void op_completed(struct rln_uring *u, struct rln_op *op, const struct io_uring_cqe *cqe)
+static rln_noinline void stream_completed(struct rln_uring *u, struct rln_op *op, const struct io_uring_cqe *cqe)
 {
 	bool more = cqe->flags & IORING_CQE_F_MORE;
 
-	if (rln_opcode_is_file(op->opcode)) {
-		file_completed(u, op, file_result(cqe->res));
-	} else if (rln_uring_place(op) == RLN_URING_NOTIFYING) {
+	if (rln_uring_place(op) == RLN_URING_NOTIFYING) {
 		zero_copy_notified(u, op, cqe->res);
 	} else if (op->opcode == RLN_OP_SEND && op->flags & RLN_OPF_ZERO_COPY) {
 		zero_copy_result(u, op, cqe->res, more);
@@ -340,30 +346,38 @@ static void op_completed(struct rln_uring *u, struct rln_op *op, const struct io
 }
 
 /* Nobody is left to take what the completion carries. */
-static void unknown(struct rln_uring *u, const struct io_uring_cqe *cqe)
+static rln_cold void unknown(struct rln_uring *u, const struct io_uring_cqe *cqe)
 {
 	rln_stat_add(&u->base.stats.unknown, 1);
 	drop_buffer(u, cqe);
+}
+
+/* An operation of the backend's own. */
+static rln_cold void own_completed(struct rln_uring *u, uint64_t user_data)
+{
+	if (user_data == RLN_UD_WAKE)
+		u->wake_armed = false;
+	else if (user_data == RLN_UD_NVME)
+		u->nvme->polled = false;
 }
 
 void rln_uring_dispatch(struct rln_uring *u, const struct io_uring_cqe *cqe)
 {
 	struct rln_op *op;
 
-	if (cqe->user_data == RLN_UD_WAKE) {
-		u->wake_armed = false;
+	if (rln_unlikely(cqe->user_data < RLN_UD_INTERNAL)) {
+		own_completed(u, cqe->user_data);
 		return;
 	}
-	if (cqe->user_data == RLN_UD_NVME)
-		u->nvme->polled = false;
-	if (cqe->user_data < RLN_UD_INTERNAL)
-		return;
 	op = rln_uring_find(cqe->user_data);
-	if (!op) {
+	if (rln_unlikely(!op)) {
 		unknown(u, cqe);
 		return;
 	}
 	if (!(cqe->flags & IORING_CQE_F_MORE))
 		rln_list_del(&op->link);   /* from the cancels that wait for an entry, if it is there */
-	op_completed(u, op, cqe);
+	if (rln_opcode_is_file(op->opcode))
+		file_completed(u, op, file_result(cqe->res));
+	else
+		stream_completed(u, op, cqe);
 }

@@ -50,9 +50,8 @@ static int setup(struct io_uring *ring, uint32_t sq)
 		         IORING_SETUP_SUBMIT_ALL | IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP,
 		.cq_entries = CQ_PER_SQ * sq,
 	};
-	int error = rln_fault(RLN_FAULT_RING_SETUP);
 
-	return error ? -error : io_uring_queue_init_params(sq, ring, &p);
+	return rln_uring_make(ring, sq, &p);
 }
 
 /* Rings count against RLIMIT_MEMLOCK. An unknown flag is -EINVAL. */
@@ -129,8 +128,7 @@ static bool issued(struct rln_uring *u, struct rln_op *op)
 	if (!sqe)
 		return false;
 	rln_uring_prep_nvme(sqe, op);
-	rln_uring_tag(u, op, sqe);
-	rln_uring_set_place(op, RLN_URING_RING);
+	rln_uring_tag(u, op, sqe, RLN_URING_RING);
 	n->inflight++;
 	return true;
 }

@@ -26,12 +26,8 @@ static bool take_in(struct rln_uring *u)
 	return rln_uring_enter(&u->ring, u->enter_flags, 0, 0, NULL) >= 0;
 }
 
-struct io_uring_sqe *rln_uring_sqe(struct rln_uring *u)
+struct io_uring_sqe *rln_uring_sqe_slow(struct rln_uring *u)
 {
-	struct io_uring_sqe *sqe = io_uring_get_sqe(&u->ring);
-
-	if (sqe)
-		return sqe;
 	rln_stat_add(&u->base.stats.sq_flushes, 1);
 	return take_in(u) ? io_uring_get_sqe(&u->ring) : NULL;
 }
@@ -72,13 +68,17 @@ static void prep_accept(const struct rln_uring *u, struct io_uring_sqe *sqe, con
 		io_uring_prep_accept(sqe, op->fd, NULL, NULL, SOCK_CLOEXEC);
 }
 
-static void prep_send(struct io_uring_sqe *sqe, const struct rln_op *op, enum rln_uring_try how)
+static void prep_send(struct io_uring_sqe *sqe, const struct rln_op *op)
 {
 	io_uring_prep_send(sqe, op->fd, (const char *)op->ptr + op->progress, transfer(op), MSG_WAITALL | MSG_NOSIGNAL);
-	if (how == RLN_URING_TRY_QUIETLY) {
-		sqe->msg_flags |= MSG_DONTWAIT;
-		sqe->flags |= IOSQE_CQE_SKIP_SUCCESS;
-	}
+}
+
+/* At once and only once, and with a completion only if not all bytes were taken. */
+static void prep_quiet_send(struct io_uring_sqe *sqe, const struct rln_op *op)
+{
+	prep_send(sqe, op);
+	sqe->msg_flags |= MSG_DONTWAIT;
+	sqe->flags |= IOSQE_CQE_SKIP_SUCCESS;
 }
 
 static void prep_send_zero_copy(struct io_uring_sqe *sqe, const struct rln_op *op)
@@ -87,8 +87,7 @@ static void prep_send_zero_copy(struct io_uring_sqe *sqe, const struct rln_op *o
 	                      RLN_ZC_REPORT_USAGE);
 }
 
-static void prep(const struct rln_uring *u, struct io_uring_sqe *sqe, const struct rln_op *op,
-                 enum rln_uring_try how)
+static void prep(const struct rln_uring *u, struct io_uring_sqe *sqe, const struct rln_op *op)
 {
 	switch (op->opcode) {
 	case RLN_OP_ACCEPT:
@@ -116,7 +115,7 @@ static void prep(const struct rln_uring *u, struct io_uring_sqe *sqe, const stru
 		if (op->flags & RLN_OPF_ZERO_COPY)
 			prep_send_zero_copy(sqe, op);
 		else
-			prep_send(sqe, op, how);
+			prep_send(sqe, op);
 		break;
 	case RLN_OP_SENDMSG:
 		io_uring_prep_sendmsg(sqe, op->fd, op->ptr, MSG_WAITALL | MSG_NOSIGNAL);
@@ -136,37 +135,41 @@ static void prep(const struct rln_uring *u, struct io_uring_sqe *sqe, const stru
 	}
 }
 
-/* 0 is never used. */
-void rln_uring_tag(struct rln_uring *u, struct rln_op *op, struct io_uring_sqe *sqe)
-{
-	u->tag = u->tag == RLN_URING_TAGS ? 1 : u->tag + 1;
-	op->backend_state = (uint8_t)((op->backend_state & ~(RLN_URING_TAGS << RLN_URING_TAG_SHIFT)) |
-	                              u->tag << RLN_URING_TAG_SHIFT);
-	io_uring_sqe_set_data64(sqe, rln_uring_user_data(op));
-}
-
 static void put_off(struct rln_uring *u, struct rln_op *op)
 {
 	rln_uring_set_place(op, RLN_URING_BACKLOG);
 	rln_list_add_tail(&u->backlog, &op->link);
 }
 
-void rln_uring_issue(struct rln_uring *u, struct rln_op *op, enum rln_uring_try how)
+/* An entry for an op; NULL: the op waits for one. */
+static struct io_uring_sqe *entry_for(struct rln_uring *u, struct rln_op *op)
 {
 	struct io_uring_sqe *sqe = rln_list_empty(&u->backlog) ? rln_uring_sqe(u) : NULL;
 
-	if (!sqe) {
+	if (rln_unlikely(!sqe))
 		put_off(u, op);
+	return sqe;
+}
+
+void rln_uring_issue(struct rln_uring *u, struct rln_op *op)
+{
+	struct io_uring_sqe *sqe = entry_for(u, op);
+
+	if (!sqe)
 		return;
-	}
-	prep(u, sqe, op, how);
-	rln_uring_tag(u, op, sqe);
-	if (how == RLN_URING_TRY_QUIETLY) {
-		rln_uring_set_place(op, RLN_URING_QUIET);
-		rln_list_add_tail(&u->quiet_queued, &op->link);
-	} else {
-		rln_uring_set_place(op, RLN_URING_RING);
-	}
+	prep(u, sqe, op);
+	rln_uring_tag(u, op, sqe, RLN_URING_RING);
+}
+
+static void issue_quietly(struct rln_uring *u, struct rln_op *op)
+{
+	struct io_uring_sqe *sqe = entry_for(u, op);
+
+	if (!sqe)
+		return;
+	prep_quiet_send(sqe, op);
+	rln_uring_tag(u, op, sqe, RLN_URING_QUIET);
+	rln_list_add_tail(&u->quiet_queued, &op->link);
 }
 
 void rln_uring_issue_poll(struct rln_uring *u, struct rln_op *op, uint32_t events)
@@ -178,8 +181,7 @@ void rln_uring_issue_poll(struct rln_uring *u, struct rln_op *op, uint32_t event
 		return;
 	}
 	io_uring_prep_poll_add(sqe, op->fd, events);
-	rln_uring_tag(u, op, sqe);
-	rln_uring_set_place(op, RLN_URING_POLLING);
+	rln_uring_tag(u, op, sqe, RLN_URING_POLLING);
 }
 
 /* A device works on what it was given while the worker goes on with the turn, instead of waiting for its end. */
@@ -188,22 +190,27 @@ static void issue_eagerly(struct rln_uring *u, struct rln_op *op)
 	if (u->eager == EAGER_MAX)
 		(void)take_in(u);         /* what it does not take is queued as before */
 	u->eager++;
-	rln_uring_issue(u, op, RLN_URING_TRY);
+	rln_uring_issue(u, op);
+}
+
+static bool tries_quietly(const struct rln_uring *u, const struct rln_op *op)
+{
+	return op->opcode == RLN_OP_SEND && u->quiet && op->len && op->len <= TRANSFER_MAX && !(op->flags & RLN_OPF_ZERO_COPY);
 }
 
 void rln_uring_submit(struct rln_backend *b, struct rln_op *op)
 {
 	struct rln_uring *u = rln_uring_of(b);
-	bool quiet = u->quiet && op->opcode == RLN_OP_SEND && op->len && op->len <= TRANSFER_MAX &&
-		     !(op->flags & RLN_OPF_ZERO_COPY);
 
 	op->backend_state = RLN_URING_IDLE;
 	if (op->opcode == RLN_OP_NVME)
 		rln_uring_nvme_issue(u, op);
 	else if (op->flags & RLN_OPF_EAGER)
 		issue_eagerly(u, op);
+	else if (tries_quietly(u, op))
+		issue_quietly(u, op);
 	else
-		rln_uring_issue(u, op, quiet ? RLN_URING_TRY_QUIETLY : RLN_URING_TRY);
+		rln_uring_issue(u, op);
 }
 
 /* Cancelling */
@@ -256,7 +263,7 @@ void rln_uring_flush_waiting(struct rln_uring *u)
 	rln_list_init(&batch);
 	rln_list_splice_tail(&batch, &u->backlog);
 	while ((node = rln_list_pop(&batch))) {
-		rln_uring_issue(u, rln_list_entry(node, struct rln_op, link), RLN_URING_TRY);
+		rln_uring_issue(u, rln_list_entry(node, struct rln_op, link));
 		if (!rln_list_empty(&u->backlog)) {
 			rln_list_splice_tail(&u->backlog, &batch);
 			return;

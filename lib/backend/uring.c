@@ -36,6 +36,28 @@
 
 /* Set-up */
 
+/* Entries are handed over in their order, so what the ring's array says of them is said here once and for all. */
+static void fill_array(struct io_uring *ring)
+{
+	unsigned int i;
+
+	if (ring->flags & RLN_SETUP_NO_SQARRAY)
+		return;
+	for (i = 0; i < *ring->sq.kring_entries; i++)
+		ring->sq.array[i] = i;
+}
+
+int rln_uring_make(struct io_uring *ring, uint32_t sq, struct io_uring_params *params)
+{
+	int r = -rln_fault(RLN_FAULT_RING_SETUP);
+
+	if (r == 0)
+		r = io_uring_queue_init_params(sq, ring, params);
+	if (r == 0)
+		fill_array(ring);
+	return r;
+}
+
 /*
  * Work that the kernel puts off until the worker enters is cheapest. But who sleeps in a poll of the ring is not woken for
  * such work, nor, where the cause was a write to an eventfd, is an eventfd that was registered with the ring told of it in
@@ -48,9 +70,8 @@ static int try_setup(struct io_uring *ring, uint32_t sq, uint32_t cq, bool polla
 		         IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP,
 		.cq_entries = cq,
 	};
-	int error = rln_fault(RLN_FAULT_RING_SETUP);
 
-	return error ? -error : io_uring_queue_init_params(sq, ring, &p);
+	return rln_uring_make(ring, sq, &p);
 }
 
 /* Memory for rings may be bounded per user, and is credited back late: smaller, then once more after a moment. */
@@ -97,13 +118,10 @@ int rln_uring_setup(struct io_uring *ring, const struct rln_backend_config *cfg,
 static unsigned int publish(struct io_uring *ring)
 {
 	struct io_uring_sq *sq = &ring->sq;
-	unsigned int mask = *sq->kring_mask;
-	unsigned int tail = *sq->ktail;
 
-	for (; sq->sqe_head != sq->sqe_tail; sq->sqe_head++)
-		sq->array[tail++ & mask] = sq->sqe_head & mask;
-	io_uring_smp_store_release(sq->ktail, tail);
-	return tail - io_uring_smp_load_acquire(sq->khead);
+	sq->sqe_head = sq->sqe_tail;
+	io_uring_smp_store_release(sq->ktail, sq->sqe_tail);
+	return sq->sqe_tail - io_uring_smp_load_acquire(sq->khead);
 }
 
 int rln_uring_enter(struct io_uring *ring, unsigned int enter_flags, unsigned int want, unsigned int flags,
@@ -194,19 +212,18 @@ static void arm_wake(struct rln_uring *u)
 	u->wake_armed = true;
 }
 
+/* What a callback's enter adds meanwhile is left to the next wait. Nobody else takes any out. */
 static unsigned int drain(struct rln_uring *u)
 {
+	const struct io_uring_cq *cq = &u->ring.cq;
 	unsigned int n = io_uring_cq_ready(&u->ring);
-	unsigned int i;
+	unsigned int head = *cq->khead;
+	unsigned int end = head + n;
 
-	for (i = 0; i < n; i++) {
-		struct io_uring_cqe *next;
-		struct io_uring_cqe cqe;
+	while (head != end) {
+		struct io_uring_cqe cqe = cq->cqes[head & *cq->kring_mask];
 
-		if (io_uring_peek_cqe(&u->ring, &next) < 0)
-			break;    /* a callback entered and the kernel reordered nothing: there is none left */
-		cqe = *next;
-		io_uring_cqe_seen(&u->ring, next);
+		io_uring_smp_store_release(cq->khead, ++head);
 		rln_uring_dispatch(u, &cqe);
 	}
 	return n;

@@ -43,6 +43,7 @@ extern const struct rln_backend_ops rln_backend_uring;
 #define RLN_CQE_F_BUF_MORE      (1u << 4)
 #define RLN_FEAT_NO_IOWAIT      (1u << 17)
 #define RLN_ENTER_NO_IOWAIT     (1u << 7)
+#define RLN_SETUP_NO_SQARRAY    (1u << 16)   /* later versions of liburing ask for it by themselves */
 
 #define RLN_ZC_REPORT_USAGE     (1u << 3)
 #define RLN_NOTIF_USAGE_COPIED  (1u << 31)
@@ -121,7 +122,10 @@ struct rln_uring {
 	struct rln_uring_nvme *nvme;      /* NULL until it is needed */
 };
 
-/* uring.c: set-up shared by the backend and the probe. 0 or -errno. */
+/* uring.c: a ring for rln_uring_enter(). 0 or -errno. */
+int rln_uring_make(struct io_uring *ring, uint32_t sq, struct io_uring_params *params) rln_must_check;
+
+/* The set-up shared by the backend and the probe. 0 or -errno. */
 int rln_uring_setup(struct io_uring *ring, const struct rln_backend_config *cfg, unsigned int *enter_flags);
 
 /* One io_uring_enter: submits what is in the queue. 0 or more, or -errno. */
@@ -135,23 +139,22 @@ int rln_uring_probe(const struct rln_backend_config *cfg, char *why, size_t why_
 void rln_uring_submit(struct rln_backend *b, struct rln_op *op);
 void rln_uring_cancel(struct rln_backend *b, struct rln_op *op);
 
-/* How the kernel goes about an operation. */
-enum rln_uring_try {
-	RLN_URING_TRY,            /* at once, and again when it would have to wait */
-	RLN_URING_TRY_QUIETLY,    /* SEND: at once and only once, and with a completion only if not all bytes were taken */
-};
-
-/* Gives a submission entry the op's address with a tag of its own. */
-void rln_uring_tag(struct rln_uring *u, struct rln_op *op, struct io_uring_sqe *sqe);
-
 /* Puts an op into the submission queue, or the backlog. */
-void rln_uring_issue(struct rln_uring *u, struct rln_op *op, enum rln_uring_try how);
+void rln_uring_issue(struct rln_uring *u, struct rln_op *op);
 
 /* Waits for *events* on the op's descriptor, then issues it again. */
 void rln_uring_issue_poll(struct rln_uring *u, struct rln_op *op, uint32_t events);
 
+/* uring-sqe.c: flushes the full queue. */
+struct io_uring_sqe *rln_uring_sqe_slow(struct rln_uring *u) rln_cold;
+
 /* A submission entry, flushing the queue if it is full; NULL if the kernel takes no more now. */
-struct io_uring_sqe *rln_uring_sqe(struct rln_uring *u);
+static inline struct io_uring_sqe *rln_uring_sqe(struct rln_uring *u)
+{
+	struct io_uring_sqe *sqe = io_uring_get_sqe(&u->ring);
+
+	return rln_likely(sqe != NULL) ? sqe : rln_uring_sqe_slow(u);
+}
 
 /* Moves what waits for submission entries into the queue. */
 void rln_uring_flush_waiting(struct rln_uring *u);
@@ -226,6 +229,14 @@ static inline uint64_t rln_uring_user_data(const struct rln_op *op)
 static inline void rln_uring_set_place(struct rln_op *op, enum rln_uring_place place)
 {
 	op->backend_state = (uint8_t)((op->backend_state & ~RLN_URING_PLACE) | place);
+}
+
+/* Gives a submission entry the op's address with a tag of its own, which is never 0, and the op its place. */
+static inline void rln_uring_tag(struct rln_uring *u, struct rln_op *op, struct io_uring_sqe *sqe, enum rln_uring_place place)
+{
+	u->tag = u->tag == RLN_URING_TAGS ? 1 : u->tag + 1;
+	op->backend_state = (uint8_t)((op->backend_state & RLN_URING_NOSOCK) | u->tag << RLN_URING_TAG_SHIFT | place);
+	io_uring_sqe_set_data64(sqe, (uint64_t)(uintptr_t)op | u->tag);
 }
 
 static inline bool rln_uring_in_kernel(const struct rln_op *op)

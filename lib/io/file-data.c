@@ -23,6 +23,17 @@ static uint64_t bytes_in(const struct iovec *iov, size_t n)
 	return sum;
 }
 
+static bool is_vector(const struct rln_request *q)
+{
+	return q->opcode == RLN_OP_READV || q->opcode == RLN_OP_WRITEV;
+}
+
+/* Not a byte to move: that never waits, and is no matter of streams. */
+static bool moves_nothing(const struct rln_request *q)
+{
+	return is_vector(q) ? !bytes_in(q->f.op.ptr, q->f.op.len) : !q->f.op.len;
+}
+
 static void stream_of_vector(struct rln_request *q)
 {
 	struct iovec *iov = q->f.op.ptr;
@@ -40,13 +51,16 @@ static void stream_of_vector(struct rln_request *q)
  * A stream gives what it has, so the first piece of memory will do; what is written goes whole, piece after piece. One that is
  * not open for it would never be ready.
  */
-static int prepare_stream(struct rln_request *q, const struct ringline_file *file)
+static rln_noinline int prepare_stream(struct rln_request *q, const struct ringline_file *file)
 {
 	bool reads = q->opcode == RLN_OP_READ || q->opcode == RLN_OP_READV;
 
+	q->f.op.arg = RINGLINE_FILE_POSITION;
+	if (moves_nothing(q))
+		return 0;
 	if (reads ? !file->readable : !file->writable)
 		return -EBADF;
-	if (q->opcode == RLN_OP_READV || q->opcode == RLN_OP_WRITEV)
+	if (is_vector(q))
 		stream_of_vector(q);
 	q->f.op.opcode = reads ? RLN_OP_RECV : RLN_OP_SEND;
 	q->flags = RLN_REQUEST_STREAM;
@@ -96,24 +110,18 @@ static int check_vector(const struct ringline_file *file, const struct iovec *io
 
 /* Requests */
 
-/* Not a byte to move: that never waits, and is no matter of streams. */
-static bool moves_nothing(unsigned int opcode, const void *memory, size_t len)
-{
-	return opcode == RLN_OP_READV || opcode == RLN_OP_WRITEV ? !bytes_in(memory, len) : !len;
-}
-
 static int prepare(struct rln_request *q, struct ringline_file *file, unsigned int opcode, void *memory, size_t len,
                     uint64_t offset)
 {
 	rln_request_init(q, opcode, file);
 	q->f.op.ptr = memory;
 	q->f.op.len = len;
-	q->f.op.arg = file->stream ? RINGLINE_FILE_POSITION : offset;
+	q->f.op.arg = offset;
 	if (!file->cannot_try && (opcode == RLN_OP_READ || (opcode == RLN_OP_READV && offset != RINGLINE_FILE_POSITION)))
 		q->flags |= RLN_REQUEST_INLINE;
 	if (file->direct)
 		q->f.op.flags |= RLN_OPF_EAGER;
-	return file->stream && !moves_nothing(opcode, memory, len) ? prepare_stream(q, file) : 0;
+	return rln_unlikely(file->stream) ? prepare_stream(q, file) : 0;
 }
 
 int rln_file_prepare_transfer(struct rln_request *q, unsigned int opcode, struct ringline_file *file, const void *data,

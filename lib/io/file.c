@@ -204,7 +204,7 @@ static uint8_t closing_flags(const struct ringline_file *file)
 	return file->writable && !rln_backend_carries(rln_exec_current->backend, RLN_OP_WRITE) ? RLN_REQUEST_NO_RING : 0;
 }
 
-static void close_descriptor(struct ringline_file *file)
+void rln_file_close_descriptor(struct ringline_file *file)
 {
 	struct closer *c = rln_slab_alloc(&file->io->closers);
 
@@ -218,17 +218,6 @@ static void close_descriptor(struct ringline_file *file)
 	c->q.done = closer_done;
 	c->q.flags |= closing_flags(file);
 	(void)!rln_request_start(&c->q, true);    /* a patient one is never refused */
-}
-
-void rln_file_enter(struct ringline_file *file)
-{
-	file->calls++;
-}
-
-void rln_file_leave(struct ringline_file *file)
-{
-	if (!--file->calls && file->closing)
-		close_descriptor(file);
 }
 
 void rln_file_use_begin(struct rln_file_use *use, struct ringline_file *file, struct ringline_task *t)

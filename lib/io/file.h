@@ -87,9 +87,46 @@ int rln_file_check_dir(const struct ringline_file *dir, const char *call);
 /* What system calls are given for a directory argument. */
 int rln_file_dirfd(const struct ringline_file *dir);
 
+/* An empty request about *file*, which is not held yet; NULL: about none. The caller fills in the arguments. */
+static inline void rln_request_init(struct rln_request *q, unsigned int opcode, struct ringline_file *file)
+{
+	rln_op_init(&q->f.op, NULL);
+	q->f.op.opcode = (uint8_t)opcode;
+	q->f.op.fd = file ? file->fd : -1;
+	q->f.ptr2 = NULL;
+	q->f.ptr3 = NULL;
+	q->f.fd2 = -1;
+	q->f.flags = 0;
+	q->f.mode = 0;
+	q->f.region = 0;
+	q->held[0] = file;
+	q->held[1] = NULL;
+	q->region = NULL;
+	q->call = rln_request_call;
+	q->finish = NULL;
+	q->dispose = NULL;
+	q->moved = 0;
+	q->route = RLN_ROUTE_NONE;
+	q->flags = 0;
+	q->opcode = (uint8_t)opcode;
+	q->given = 0;
+	q->out = NULL;
+}
+
+/* The last use of a file that is being closed is over. */
+void rln_file_close_descriptor(struct ringline_file *file) rln_cold;
+
 /* For the time of a use. */
-void rln_file_enter(struct ringline_file *file);
-void rln_file_leave(struct ringline_file *file);
+static inline void rln_file_enter(struct ringline_file *file)
+{
+	file->calls++;
+}
+
+static inline void rln_file_leave(struct ringline_file *file)
+{
+	if (!--file->calls && rln_unlikely(file->closing))
+		rln_file_close_descriptor(file);
+}
 
 /*
  * A use of several steps by a task, which may wait for something else than the file: in a scope of its own, on the stack, which

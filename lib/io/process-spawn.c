@@ -9,8 +9,8 @@
 #include <fcntl.h>
 
 #include "base/fault.h"
+#include "io/file.h"
 #include "io/process.h"
-#include "io/request.h"
 #include "ringline/conn.h"
 
 /*

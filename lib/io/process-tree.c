@@ -18,9 +18,9 @@
 #include <unistd.h>
 
 #include "base/fault.h"
+#include "io/file.h"
 #include "io/process-sys.h"
 #include "io/process.h"
-#include "io/request.h"
 
 /* Rounds without success after which a cgroup that makes processes faster than they can be killed has won. */
 #define ROUNDS_MAX 1000

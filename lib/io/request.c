@@ -17,31 +17,6 @@
 /* From so many reads in a turn on they cost less by the ring. */
 #define COMPANY 4u
 
-void rln_request_init(struct rln_request *q, unsigned int opcode, struct ringline_file *file)
-{
-	rln_op_init(&q->f.op, NULL);
-	q->f.op.opcode = (uint8_t)opcode;
-	q->f.op.fd = file ? file->fd : -1;
-	q->f.ptr2 = NULL;
-	q->f.ptr3 = NULL;
-	q->f.fd2 = -1;
-	q->f.flags = 0;
-	q->f.mode = 0;
-	q->f.region = 0;
-	q->held[0] = file;
-	q->held[1] = NULL;
-	q->region = NULL;
-	q->call = rln_request_call;
-	q->finish = NULL;
-	q->dispose = NULL;
-	q->moved = 0;
-	q->route = RLN_ROUTE_NONE;
-	q->flags = 0;
-	q->opcode = (uint8_t)opcode;
-	q->given = 0;
-	q->out = NULL;
-}
-
 static void count(const struct rln_request *q, enum rln_engine engine)
 {
 	rln_stat_add(&rln_exec_current->stats.completions[q->opcode][engine], 1);
@@ -64,7 +39,8 @@ static int64_t in_all(const struct rln_request *q, int64_t result)
 
 static int64_t finished(struct rln_request *q, int64_t result)
 {
-	result = in_all(q, result);
+	if (q->moved || rln_unlikely(result < 0))
+		result = in_all(q, result);
 	return q->finish ? q->finish(q, result) : result;
 }
 
@@ -76,22 +52,29 @@ static bool *side(const struct rln_request *q)
 	return q->f.op.opcode == RLN_OP_RECV ? &q->held[0]->reading : &q->held[0]->writing;
 }
 
+static void hold_file(struct rln_request *q, int i)
+{
+	rln_list_add_tail(&q->held[i]->requests[i], &q->link[i]);
+	rln_file_enter(q->held[i]);
+}
+
+static void let_file_go(struct rln_request *q, int i)
+{
+	rln_list_del(&q->link[i]);
+	rln_file_leave(q->held[i]);
+}
+
 static int hold(struct rln_request *q)
 {
-	int i;
-
 	if (q->flags & RLN_REQUEST_STREAM) {
 		if (*side(q))
 			return -EBUSY;
 		*side(q) = true;
 	}
-	for (i = 0; i < 2; i++) {
-		rln_list_init(&q->link[i]);
-		if (!q->held[i])
-			continue;
-		rln_list_add_tail(&q->held[i]->requests[i], &q->link[i]);
-		rln_file_enter(q->held[i]);
-	}
+	if (q->held[0])
+		hold_file(q, 0);
+	if (q->held[1])
+		hold_file(q, 1);
 	if (q->region)
 		rln_region_enter(q->region);
 	return 0;
@@ -99,17 +82,14 @@ static int hold(struct rln_request *q)
 
 static void let_go(struct rln_request *q)
 {
-	int i;
-
-	for (i = 0; i < 2; i++)
-		rln_list_del(&q->link[i]);
 	if (q->flags & RLN_REQUEST_STREAM)
 		*side(q) = false;
 	if (q->region)
 		rln_region_leave(q->region);
-	for (i = 0; i < 2; i++)
-		if (q->held[i])
-			rln_file_leave(q->held[i]);
+	if (q->held[0])
+		let_file_go(q, 0);
+	if (q->held[1])
+		let_file_go(q, 1);
 }
 
 /* The last thing that is done with a request, but for what done() does. */
@@ -170,12 +150,18 @@ static int to_pool(struct rln_request *q, bool patient)
 
 /* By the backend */
 
+/* Nobody had it taken back: the kernel could not, and a thread can. */
+static bool is_for_threads(struct rln_request *q, int64_t result)
+{
+	return (result == -EAGAIN || result == -ECANCELED) && !cut(q) && rln_opcode_is_file(q->f.op.opcode) &&
+	       !(q->flags & RLN_REQUEST_RING_ONLY);
+}
+
 static void op_done(struct rln_op *op, const struct rln_completion *c)
 {
 	struct rln_request *q = rln_container_of(op, struct rln_request, f.op);
-	bool could_not = c->res == -EAGAIN || c->res == -ECANCELED;
 
-	if (could_not && !cut(q) && rln_opcode_is_file(op->opcode) && !(q->flags & RLN_REQUEST_RING_ONLY))
+	if (rln_unlikely(is_for_threads(q, c->res)))
 		(void)!to_pool(q, true);          /* a patient job is never refused */
 	else
 		complete(q, c->res);
@@ -188,10 +174,12 @@ static void to_ring(struct rln_request *q)
 	rln_op_submit(&q->f.op);
 }
 
-static bool may_ring(const struct rln_request *q)
+static enum rln_request_route way_of(const struct rln_request *q, bool far)
 {
-	return !(q->flags & RLN_REQUEST_NO_RING) && !remote(q) &&
-	       rln_backend_carries(rln_exec_current->backend, q->f.op.opcode);
+	bool ring = !(q->flags & RLN_REQUEST_NO_RING) && !far &&
+	            rln_backend_carries(rln_exec_current->backend, q->f.op.opcode);
+
+	return ring ? RLN_ROUTE_RING : RLN_ROUTE_POOL;
 }
 
 /* On the worker itself */
@@ -241,11 +229,6 @@ static bool in_company(struct rln_io *io, bool begun)
 static bool reads(const struct rln_request *q)
 {
 	return q->opcode == RLN_OP_READ || q->opcode == RLN_OP_READV;
-}
-
-static bool may_inline(const struct rln_io *io, const struct rln_request *q)
-{
-	return q->flags & RLN_REQUEST_INLINE && io->config.try_inline && !remote(q);
 }
 
 static int64_t attempt(struct rln_io *io, struct rln_request *q)
@@ -299,11 +282,6 @@ static void point_at_own(struct rln_request *q)
 	}
 }
 
-static enum rln_request_route way_of(const struct rln_request *q)
-{
-	return may_ring(q) ? RLN_ROUTE_RING : RLN_ROUTE_POOL;
-}
-
 static int send_on_its_way(struct rln_request *q, enum rln_request_route way, bool patient)
 {
 	int r;
@@ -326,17 +304,13 @@ static int send_on_its_way(struct rln_request *q, enum rln_request_route way, bo
 
 int rln_request_start(struct rln_request *q, bool patient)
 {
-	return send_on_its_way(q, way_of(q), patient);
+	return send_on_its_way(q, way_of(q, remote(q)), patient);
 }
 
-/* Tries it at once if that is best. NONE: it is over, with *result*; else the way it is to go. */
-static enum rln_request_route start(struct rln_request *q, bool begun, int64_t *result)
+/* NONE: it is over, with *result*; else the way it is to go. */
+static rln_noinline enum rln_request_route try_at_once(struct rln_io *io, struct rln_request *q, enum rln_request_route way,
+                                                       int64_t *result)
 {
-	struct rln_io *io = rln_io_current();
-	enum rln_request_route way = way_of(q);
-
-	if (!may_inline(io, q) || (way == RLN_ROUTE_RING && reads(q) && in_company(io, begun)))
-		return way;
 	if (had_enough(io))
 		return way == RLN_ROUTE_RING ? way : RLN_ROUTE_DEFERRED;
 	*result = attempt(io, q);
@@ -344,6 +318,20 @@ static enum rln_request_route start(struct rln_request *q, bool begun, int64_t *
 		return way;
 	*result = finished(q, *result);
 	return RLN_ROUTE_NONE;
+}
+
+/* Tries it at once if that is best; what it returns, as above. */
+static enum rln_request_route start(struct rln_request *q, bool begun, int64_t *result)
+{
+	struct rln_io *io = rln_io_current();
+	bool far = remote(q);
+	enum rln_request_route way = way_of(q, far);
+
+	if (!(q->flags & RLN_REQUEST_INLINE) || far || !io->config.try_inline)
+		return way;
+	if (way == RLN_ROUTE_RING && reads(q) && in_company(io, begun))
+		return way;
+	return try_at_once(io, q, way, result);
 }
 
 void rln_request_cancel(struct rln_request *q)

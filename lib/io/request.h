@@ -101,8 +101,7 @@ struct rln_request {
 	} u;
 };
 
-/* An empty request about *file*, which is not held yet; NULL: about none. The caller fills in the arguments. */
-void rln_request_init(struct rln_request *q, unsigned int opcode, struct ringline_file *file);
+/* An empty one is made by rln_request_init(), which is in io/file.h because it has to know what a file is. */
 
 /*
  * Starts a request and waits for it. *r*: what preparing it came to; negative: that is returned at once. The result; the

@@ -260,6 +260,21 @@ static unsigned int count_fds(void)
 	return n;
 }
 
+/* What they are, for whoever has to find out which one was left. */
+static void list_fds(void)
+{
+	GDir *dir = g_dir_open("/proc/self/fd", 0, NULL);
+	const char *name;
+
+	while ((name = g_dir_read_name(dir))) {
+		g_autofree char *path = g_build_filename("/proc/self/fd", name, NULL);
+		g_autofree char *target = g_file_read_link(path, NULL);
+
+		g_test_message("descriptor %s: %s", name, target ? target : "gone");
+	}
+	g_dir_close(dir);
+}
+
 /* --- running ------------------------------------------------------------------------------------------------------ */
 
 void conf_config(struct ringline_config *c)
@@ -787,6 +802,7 @@ struct conf_case {
 static void run_case(gconstpointer data)
 {
 	const struct conf_case *c = data;
+	unsigned int left;
 	unsigned int fds;
 
 	if (unavailable[0]) {
@@ -802,7 +818,10 @@ static void run_case(gconstpointer data)
 		c->fn_of_kind(c->kind);
 	audit_log();
 	/* a ring is taken apart behind our back; its descriptor is gone at once */
-	g_assert_cmpuint(count_fds(), ==, fds);
+	left = count_fds();
+	if (left != fds)
+		list_fds();
+	g_assert_cmpuint(left, ==, fds);
 }
 
 static void add_case(char *path, struct conf_case c)
