@@ -55,20 +55,6 @@ uint32_t rln_slab_fini(struct rln_slab *s)
 	return live;
 }
 
-static void *at(const struct rln_slab *s, uint32_t index)
-{
-	uint32_t scaled = index / RLN_SLAB_FIRST_CHUNK + 1;
-	uint32_t k = 31u - (uint32_t)__builtin_clz(scaled);
-
-	index -= RLN_SLAB_FIRST_CHUNK * ((1u << k) - 1);
-	return (char *)s->chunk[k] + (size_t)index * s->size;
-}
-
-void *rln_slab_at(const struct rln_slab *s, uint32_t index)
-{
-	return index < s->fresh ? at(s, index) : NULL;
-}
-
 static bool grow(struct rln_slab *s)
 {
 	uint32_t n = RLN_SLAB_FIRST_CHUNK << s->nchunks;
@@ -92,7 +78,7 @@ static rln_noinline void *alloc_fresh(struct rln_slab *s)
 
 	if (s->fresh == s->capacity && !grow(s))
 		return NULL;
-	slot = memset(at(s, s->fresh), 0, s->size);
+	slot = memset(rln_slab_place(s, s->fresh), 0, s->size);
 	slot->index = s->fresh++;
 	return slot;
 }

@@ -57,8 +57,21 @@ void *rln_slab_alloc(struct rln_slab *s) rln_must_check;
 /* Gives a live object back and moves its generation on. */
 void rln_slab_free(struct rln_slab *s, void *object);
 
+/* Where the object of an index that has been handed out lies. */
+static inline void *rln_slab_place(const struct rln_slab *s, uint32_t index)
+{
+	uint32_t scaled = index / RLN_SLAB_FIRST_CHUNK + 1;
+	uint32_t k = 31u - (uint32_t)__builtin_clz(scaled);
+
+	index -= RLN_SLAB_FIRST_CHUNK * ((1u << k) - 1);
+	return (char *)s->chunk[k] + (size_t)index * s->size;
+}
+
 /* The object at *index*, live or not; NULL if there never was one. */
-void *rln_slab_at(const struct rln_slab *s, uint32_t index);
+static inline void *rln_slab_at(const struct rln_slab *s, uint32_t index)
+{
+	return index < s->fresh ? rln_slab_place(s, index) : NULL;
+}
 
 /* The live object whose id is *id*, or NULL if it was freed since (or never existed). */
 void *rln_slab_find(const struct rln_slab *s, uint64_t id);

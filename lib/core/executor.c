@@ -298,10 +298,10 @@ struct ringline_task *rln_task_get_slow(const char *call)
 	return NULL;
 }
 
-int rln_exec_check_handle(const struct rln_slab *slab, const struct rln_slot *slot, const char *call)
+int rln_exec_refuse_handle(const struct rln_slab *slab, const struct rln_slot *slot, const char *call)
 {
-	if (rln_likely(rln_slab_owns(slab, slot)))
-		return rln_slot_live(slot) ? 0 : -EBADF;
+	if (rln_slab_owns(slab, slot))
+		return -EBADF;
 	rln_log(RLN_LOG_ERROR, "%s: called on a worker that does not own the object", call);
 	return -EPERM;
 }

@@ -170,7 +170,12 @@ struct ringline_task *rln_task_get_slow(const char *call) rln_cold;
 int rln_not_here(void) rln_cold;
 
 /* The guard of handles: 0 if the slot came from *slab* (of this worker's executor) and is live; -EPERM, -EBADF. */
-int rln_exec_check_handle(const struct rln_slab *slab, const struct rln_slot *slot, const char *call);
+int rln_exec_refuse_handle(const struct rln_slab *slab, const struct rln_slot *slot, const char *call) rln_cold;
+
+static inline int rln_exec_check_handle(const struct rln_slab *slab, const struct rln_slot *slot, const char *call)
+{
+	return rln_likely(rln_slab_owns(slab, slot) && rln_slot_live(slot)) ? 0 : rln_exec_refuse_handle(slab, slot, call);
+}
 
 static inline struct rln_exec *rln_exec_get(const char *call)
 {
