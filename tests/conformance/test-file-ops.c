@@ -967,7 +967,8 @@ static void add(void)
 	place_add_each("file-ops", "cut-at-the-start-does-nothing", test_cut_at_the_start);
 	place_add_each("file-ops", "cut-while-queued-takes-it-back", test_cut_queued);
 	place_add_each("file-ops", "closed-while-queued-is-ebadf", test_close_queued);
-	place_add_each("file-ops", "begin-with-a-full-queue-is-eagain", test_full_queue);
+	place_add("file-ops", "here", "begin-with-a-full-queue-is-eagain", test_full_queue);   /* a queue of each class */
+	place_add("file-ops", "fuse", "begin-with-a-full-queue-is-eagain", test_full_queue);
 	place_add_each("file-ops", "begin-at-the-limit-of-operations-is-eagain", test_full_table);
 	place_add("file-ops", "fuse", "cut-while-running-waits-for-the-result", test_cut_while_stalled);
 	place_add("file-ops", "fuse", "close-waits-for-what-runs", test_close_while_stalled);
