@@ -196,7 +196,8 @@ int ringline_process_spawn_begin(struct ringline_op **ret, struct ringline_proce
 
 /*
  * Makes a handle of a process that exists, by its number, or by a pidfd, which is the library's from then on. It need not be a
- * child; how one that is not has ended is known only if the kernel tells (Linux 6.15). Never suspends.
+ * child; how one that is not has ended is known only if the kernel tells (Linux 6.15). Closing the handle of one that was known by its
+ * number leaves it to whoever has made it; that of a pidfd is as that of one made here. Never suspends.
  *
  * Returns 0; -ESRCH (there is none), -EINVAL, -EBADF (no pidfd), -EPERM (also: it may not be signalled), -EMFILE, -ENOMEM, -ENOSYS.
  * On failure the pidfd stays the caller's.
@@ -283,7 +284,7 @@ int ringline_process_release(struct ringline_process *process) RINGLINE_MUST_CHE
 
 /*
  * Closes the handle; who waits gets -EBADF. A process that runs goes on (unless KILL_ON_CLOSE), and the worker takes note of its
- * end, so that no zombie is left. NULL is allowed. Never suspends.
+ * end, so that no zombie is left (unless it was adopted by its number). NULL is allowed. Never suspends.
  *
  * Returns 0; -EBADF, -EPERM.
  * Since: 0.1

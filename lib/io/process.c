@@ -115,6 +115,7 @@ void rln_process_drop(struct ringline_process *p)
 	if (p->kill_on_close && p->state == RLN_PROCESS_RUNNING)
 		send_signal(p, SIGKILL, 0);
 	p->closed = true;
+	p->leaving |= p->guest;
 	rln_source_fire_all(&p->waiters, -EBADF);
 	rln_process_fail_ops(p, -EBADF);
 	rln_process_progress(p);
@@ -265,6 +266,8 @@ int ringline_process_adopt(struct ringline_process **ret, int64_t pid)
 	r = adopt(ret, (int)fd, pid);
 	if (r < 0)
 		close((int)fd);
+	else
+		(*ret)->guest = true;
 	return r;
 }
 

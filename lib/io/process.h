@@ -112,6 +112,7 @@ struct ringline_process {
 	bool closed;                      /* the handle is */
 	bool kill_on_close;
 	bool leads;                       /* a process group, from its birth on */
+	bool guest;                       /* known by its number only: not ours to wait for once the handle is closed */
 	bool leaving;                     /* is not waited for any more */
 	bool closing;                     /* of its descriptor, under way */
 	struct ringline_process_status status;

@@ -401,12 +401,43 @@ static pid_t fork_sleeper(void)
 	return pid;
 }
 
+static unsigned int open_fds(void)
+{
+	GDir *dir = g_dir_open("/proc/self/fd", 0, NULL);
+	unsigned int n = 0;
+
+	while (g_dir_read_name(dir))
+		n++;
+	g_dir_close(dir);
+	return n;
+}
+
+/* Who asks after a process again and again does not collect descriptors until it ends. */
+static void adopt_often(pid_t pid)
+{
+	unsigned int before = open_fds();
+	int i;
+
+	for (i = 0; i < 200; i++) {
+		struct ringline_process *p;
+
+		CONF_OK(ringline_process_adopt(&p, pid));
+		if (i % 2)
+			CONF_OK(ringline_yield());
+		CONF_OK(ringline_process_close(p));
+	}
+	while (open_fds() > before)
+		CONF_OK(ringline_yield());
+}
+
 static int adopt_main(void *arg)
 {
 	struct ringline_process *p;
 	int fd[2];
 	pid_t pid = *(const pid_t *)arg;
 
+	adopt_often(pid);
+	adopt_often(getppid());
 	CONF_OK(ringline_process_adopt(&p, pid));
 	g_assert_cmpint(ringline_process_pid(p), ==, pid);
 	CONF_OK(ringline_process_kill(p, SIGKILL));
