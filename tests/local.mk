@@ -318,6 +318,8 @@ conformance_programs = \
 	tests/conformance/test-policies \
 	tests/conformance/test-process \
 	tests/conformance/test-process-churn \
+	tests/conformance/test-process-cut \
+	tests/conformance/test-process-edges \
 	tests/conformance/test-process-options \
 	tests/conformance/test-process-run \
 	tests/conformance/test-process-stages \
@@ -414,6 +416,10 @@ tests_conformance_test_process_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
 tests_conformance_test_process_LDADD = $(CONFORMANCE_LIBS)
 tests_conformance_test_process_churn_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
 tests_conformance_test_process_churn_LDADD = $(CONFORMANCE_LIBS)
+tests_conformance_test_process_cut_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
+tests_conformance_test_process_cut_LDADD = $(CONFORMANCE_LIBS)
+tests_conformance_test_process_edges_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
+tests_conformance_test_process_edges_LDADD = $(CONFORMANCE_LIBS)
 tests_conformance_test_process_options_CPPFLAGS = $(CONFORMANCE_CPPFLAGS) $(LIBCAP_CFLAGS)
 tests_conformance_test_process_options_LDADD = $(CONFORMANCE_LIBS) $(LIBCAP_LIBS)
 tests_conformance_test_process_run_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)

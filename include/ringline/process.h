@@ -89,7 +89,7 @@ struct ringline_process_options {
 	uint32_t reserved;                /* zero */
 	uint32_t *stage;                  /* receives what failed, RINGLINE_PROCESS_STAGE_*; NULL: not wanted */
 	const char *program;              /* to execute; NULL: argv[0]. Without a slash it is looked for in the caller's PATH */
-	const char *const *envp;          /* environment; NULL: the caller's */
+	const char *const *envp;          /* environment; NULL: the caller's, without what a service manager has told it (service.h) */
 	const struct ringline_process_fd *fds;
 	size_t nfds;
 	size_t fd_size;                   /* of an element; 0: as declared here */
@@ -179,14 +179,16 @@ const char *ringline_process_stage_name(uint32_t stage);
 /*
  * Makes a process that executes argv, which ends with NULL. options may be NULL. A thread of the pool makes it (class io; wait
  * if a file is to be opened) and is held up until the program is executed; its memory is not copied, however large the
- * caller's is. Everything happens in the order of the stages. If the call is cut short while that goes on, the
- * process there is by then is returned nevertheless. On failure no process and no connection is left.
+ * caller's is. Everything happens in the order of the stages. A cancel or a deadline is honoured at once, even if a file or the
+ * program lies on a server that does not answer: the process is killed, most likely before its program has begun, and its
+ * thread is abandoned: it counts as stuck until it has buried it. One that is complete by then is returned nevertheless. On
+ * failure no process and no connection is left.
  *
  * Returns 0 and the process in *ret, for the caller to close; -errno of the stage that failed, which goes to *options.stage:
  * those of execve(2), such as -ENOENT, -EACCES, -ENOEXEC; -EINVAL (contradictions, unknown kinds, flags and bits), -E2BIG (unknown
  * options; arguments too long for execve(2)), -EAGAIN (limits of processes, connections, jobs), -EPERM, -EMFILE, -ENFILE, -ENOMEM,
- * -EBADF; -ETIME, -ECANCELED (no process was made), -EDEADLK. _begin: 0 or these; what options, argv and all they point to name must
- * stay valid until the operation is over.
+ * -EBADF; -ETIME, -ECANCELED (the stage is where it was), -EDEADLK. _begin: 0 or these; what options, argv and all they point to
+ * name must stay valid until the operation is over. *process and the connections are stored by the call that takes the result.
  * Since: 0.1
  */
 RINGLINE_SUSPENDS int ringline_process_spawn(struct ringline_process **ret, const char *const *argv,

@@ -5,6 +5,10 @@
  * With RINGLINE_CONFIG_SERVICE a runtime speaks for itself: READY=1 when it has started, RELOADING=1 and READY=1 around a reload,
  * STOPPING=1 when it begins to drain, and WATCHDOG=1 as long as every worker answers. The calls below say the rest, or all of it.
  *
+ * These variables stay set, as other code may look at them too, but are the daemon's alone: a process that it makes without an
+ * environment of its own (process.h) gets none of $NOTIFY_SOCKET, $WATCHDOG_USEC, $WATCHDOG_PID, $LISTEN_FDS, $LISTEN_FDNAMES,
+ * $LISTEN_PID, $LISTEN_PIDFDID.
+ *
  * Nothing of systemd is linked to. Without a manager the calls do nothing and return 0. None suspends; a manager whose queue is
  * full is not waited for.
  */

@@ -55,6 +55,19 @@ int rln_inherit_passed(void)
 	return (int)n;
 }
 
+bool rln_inherit_is_told(const char *assignment)
+{
+	static const char *const names[] = { "NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC", "LISTEN_PID", "LISTEN_PIDFDID",
+		                             "LISTEN_FDS", "LISTEN_FDNAMES" };
+	size_t len = strcspn(assignment, "=");
+	size_t i;
+
+	for (i = 0; i < rln_array_size(names); i++)
+		if (strlen(names[i]) == len && !memcmp(names[i], assignment, len))
+			return true;
+	return false;
+}
+
 /* Without names all are called "unknown". */
 bool rln_inherit_is_named(int index, const char *name)
 {

@@ -24,6 +24,9 @@ int rln_inherit(int *fds, const char *address) rln_must_check;
 int rln_inherit_passed(void);
 bool rln_inherit_is_named(int index, const char *name);
 
+/* Is a variable ("NAME=...") one by which a service manager tells its daemon, and nobody else, something? */
+bool rln_inherit_is_told(const char *assignment);
+
 /* The address a socket is bound to. 0 or -errno. */
 int rln_inherit_address(int fd, struct rln_addr *ret) rln_must_check;
 

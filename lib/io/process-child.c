@@ -52,6 +52,13 @@ static RLN_IN_CHILD _Noreturn void leave(void)
 		rln_sys(SYS_exit_group, 127);
 }
 
+/* Whoever cuts looks whether there is a child, after the cut; the child looks whether there was a cut, after it is there. */
+static RLN_IN_CHILD bool is_wanted(struct rln_process_plan *p)
+{
+	atomic_store(&p->born, true);
+	return !atomic_load(&p->cut);
+}
+
 /* Until the parent has written the maps, or given up. */
 static RLN_IN_CHILD long pass_gate(struct rln_process_plan *p)
 {
@@ -530,7 +537,7 @@ static const struct step steps[] = {
 RLN_IN_CHILD void rln_process_child(void *plan)
 {
 	struct rln_process_plan *p = plan;
-	long r = 0;
+	long r = is_wanted(p) ? 0 : -ECANCELED;
 	size_t i;
 
 	for (i = 0; r == 0 && i < rln_array_size(steps); i++) {

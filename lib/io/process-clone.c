@@ -103,7 +103,7 @@ static long by_clone(struct rln_process_plan *p, void *stack, uint64_t flags)
 {
 	if (p->o.namespaces & CSIGNAL)
 		return -EINVAL;   /* CLONE_NEWTIME stands where this call has a signal */
-	return rln_sys_clone((unsigned long)(sharing(p) | flags), (char *)stack + STACK_SIZE, &p->pidfd, &p->lives,
+	return rln_sys_clone((unsigned long)(sharing(p) | flags), (char *)stack + STACK_SIZE, (int *)&p->pidfd, &p->lives,
 	                     rln_process_child, p);
 }
 
@@ -189,7 +189,7 @@ static void let_through(struct rln_process_plan *p)
 
 	if (r == 0) {
 		stage = RINGLINE_PROCESS_STAGE_MAP;
-		r = write_maps(p);
+		r = atomic_load(&p->cut) ? -ECANCELED : write_maps(p);
 	}
 	atomic_store(&p->gate, r == 0 ? RLN_GATE_OPEN : RLN_GATE_GIVEN_UP);
 	rln_sys(SYS_futex, &p->gate, FUTEX_WAKE_PRIVATE, 1);
@@ -202,14 +202,45 @@ static void let_through(struct rln_process_plan *p)
 
 /* What became of it */
 
-/* It was not to be; its end is nobody else's to see. */
+/* By its number if that is all there is: nobody else is told of a child that never executed a program. */
+static long wait_for_end(const struct rln_process_plan *p)
+{
+	long r = p->pidfd < 0 ? -EINVAL : rln_sys(SYS_waitid, P_PIDFD, p->pidfd, NULL, WEXITED | __WALL, NULL);
+
+	return r == -EINVAL ? rln_sys(SYS_wait4, p->pid, NULL, __WALL, NULL) : r;
+}
+
+/* It was not to be. */
 static void bury(struct rln_process_plan *p)
 {
-	while (waitpid((pid_t)p->pid, NULL, __WALL) < 0 && errno == EINTR)
+	while (wait_for_end(p) == -EINTR)
 		;
+	rln_lock(&p->lock);
+	atomic_store(&p->born, false);
+	rln_unlock(&p->lock);
 	if (p->pidfd >= 0)
 		close(p->pidfd);
 	p->pidfd = -1;
+}
+
+static void kill_born(struct rln_process_plan *p)
+{
+	rln_lock(&p->lock);
+	if (atomic_load(&p->born) && p->pidfd >= 0)
+		rln_sys(SYS_pidfd_send_signal, p->pidfd, SIGKILL, NULL, 0);
+	rln_unlock(&p->lock);
+}
+
+void rln_process_clone_cut(struct rln_process_plan *p)
+{
+	atomic_store(&p->cut, true);
+	kill_born(p);
+}
+
+void rln_process_clone_undo(struct rln_process_plan *p)
+{
+	kill_born(p);
+	bury(p);
 }
 
 static int born(struct rln_process_plan *p)
@@ -238,6 +269,7 @@ static int give_birth(struct rln_process_plan *p, void *stack)
 	p->stage = RINGLINE_PROCESS_STAGE_CLONE;
 	atomic_store(&p->gate, RLN_GATE_SHUT);
 	atomic_store(&p->lives, 1);
+	p->error = 0;
 	pid = by_any(p, stack);
 	p->pid = pid;
 	if (pid >= 0)
@@ -252,7 +284,7 @@ static int give_birth(struct rln_process_plan *p, void *stack)
  */
 static bool stillborn(const struct rln_process_plan *p)
 {
-	return into_cgroup(p) && p->stage == RINGLINE_PROCESS_STAGE_CLONE;
+	return into_cgroup(p) && p->stage == RINGLINE_PROCESS_STAGE_CLONE && !atomic_load(&p->cut);
 }
 
 static int make(struct rln_process_plan *p, void *stack)

@@ -88,7 +88,7 @@ static int check_together(const struct rln_process_plan *p)
 	return masters == (terminals > 0) ? 0 : -EINVAL;
 }
 
-static int check(const struct rln_process_plan *p)
+int rln_process_fds_check(const struct rln_process_plan *p)
 {
 	int r = 0;
 	uint32_t i;
@@ -196,7 +196,7 @@ static int choose_tty(const struct rln_process_plan *p)
 
 int rln_process_fds_prepare(struct rln_process_plan *p)
 {
-	int r = check(p);
+	int r = 0;
 	uint32_t i;
 
 	p->top = STDERR_FILENO + 1;
@@ -225,8 +225,9 @@ static int open_file(struct rln_process_plan *p, uint32_t i)
 	const struct ringline_process_fd *e = entry(p, i);
 	int error = rln_fault(RLN_FAULT_OPEN);
 
-	if (!error)
-		p->opened[i] = open(e->path, e->flags | O_CLOEXEC | O_NOCTTY, (mode_t)e->mode);
+	do
+		p->opened[i] = error ? -1 : open(e->path, e->flags | O_CLOEXEC | O_NOCTTY, (mode_t)e->mode);
+	while (p->opened[i] < 0 && !error && errno == EINTR && !atomic_load(&p->cut));
 	return p->opened[i] >= 0 ? p->opened[i] : error ? -error : -errno;
 }
 
@@ -278,7 +279,7 @@ int rln_process_fds_open(struct rln_process_plan *p)
 
 	p->stage = RINGLINE_PROCESS_STAGE_FILE;
 	for (i = 0; i < p->nmoves; i++) {
-		fd = from_of(p, i);
+		fd = atomic_load(&p->cut) ? -ECANCELED : from_of(p, i);
 		if (fd < 0)
 			return fd;
 		p->moves[i] = (struct rln_process_move){ .from = fd, .to = entry(p, i)->target };
@@ -311,9 +312,11 @@ void rln_process_conns_keep(struct rln_process_plan *p)
 {
 	uint32_t i;
 
-	for (i = 0; i < p->nmoves; i++)
+	for (i = 0; i < p->nmoves; i++) {
 		if (p->conns[i])
 			*entry(p, i)->conn = p->conns[i];
+		p->conns[i] = NULL;
+	}
 }
 
 void rln_process_conns_drop(struct rln_process_plan *p)

@@ -2,8 +2,7 @@
 /*
  * From the options to the plan: all that is checked, looked up or converted before a thread is asked to make the process.
  *
- * What the options point to is not copied: whoever asked waits until the process has executed its program, or the operation is
- * over.
+ * What only the child looks at is not copied: whoever asked waits until it has executed its program, or was killed.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -14,6 +13,7 @@
 #include "base/mem.h"
 #include "base/sized.h"
 #include "io/file.h"
+#include "io/inherit.h"
 #include "io/process.h"
 
 #define KNOWN_SET ((RINGLINE_PROCESS_SET_SIGNAL_MASK << 1) - 1)
@@ -164,7 +164,6 @@ static void convert(struct rln_process_plan *p)
 	p->program = fd_if(p, RINGLINE_PROCESS_SET_PROGRAM_FD, p->o.program_fd);
 	p->cgroup = fd_if(p, RINGLINE_PROCESS_SET_CGROUP, p->o.cgroup_fd);
 	p->landlock = fd_if(p, RINGLINE_PROCESS_SET_LANDLOCK, p->o.landlock_fd);
-	p->envp = (char *const *)(p->o.envp ? p->o.envp : (const char *const *)environ);
 	p->gated = p->o.uid_map || p->o.gid_map;
 	p->creds = p->o.set & (RINGLINE_PROCESS_SET_UID | RINGLINE_PROCESS_SET_GID) || p->caps.wanted || p->o.namespaces ||
 	           p->o.njoin;
@@ -173,11 +172,85 @@ static void convert(struct rln_process_plan *p)
 	snprintf(p->oom_score, sizeof(p->oom_score), "%d", is_set(p, RINGLINE_PROCESS_SET_OOM_SCORE) ? p->o.oom_score_adj : 0);
 }
 
+/* The environment */
+
+/* The caller's, without what it was told by a service manager: nobody speaks to that in its name unasked. */
+static int inherit_environment(struct rln_process_plan *p)
+{
+	size_t ours = 0;
+	size_t n;
+	size_t k = 0;
+	size_t i;
+
+	p->envp = environ;
+	for (n = 0; environ && environ[n]; n++)
+		ours += rln_inherit_is_told(environ[n]);
+	if (!ours)
+		return 0;
+	p->environment = rln_mem_alloc((n - ours + 1) * sizeof(*p->environment));
+	if (!p->environment)
+		return -ENOMEM;
+	for (i = 0; i < n; i++)
+		if (!rln_inherit_is_told(environ[i]))
+			p->environment[k++] = environ[i];
+	p->environment[k] = NULL;
+	p->envp = p->environment;
+	return 0;
+}
+
+static int choose_environment(struct rln_process_plan *p)
+{
+	p->envp = (char *const *)p->o.envp;
+	return p->envp ? 0 : inherit_environment(p);
+}
+
+/* What the thread looks at */
+
+static size_t size_of(const char *text)
+{
+	return text ? strlen(text) + 1 : 0;
+}
+
+static void move_text(const char **text, char **to)
+{
+	size_t size = size_of(*text);
+
+	if (size)
+		*text = memcpy(*to, *text, size);
+	*to += size;
+}
+
+/* The entries, as far as the library knows them, and the texts become the plan's. */
+static int own(struct rln_process_plan *p)
+{
+	size_t size = size_of(p->o.uid_map) + size_of(p->o.gid_map);
+	char *to;
+	uint32_t i;
+
+	for (i = 0; i < p->nmoves; i++) {
+		memcpy(&p->entries[i], (const char *)p->o.fds + i * p->o.fd_size, sizeof(*p->entries));
+		size += size_of(p->entries[i].path);
+	}
+	p->o.fds = p->entries;
+	p->o.fd_size = sizeof(*p->entries);
+	if (!size)
+		return 0;
+	p->texts = to = rln_mem_alloc(size);
+	if (!to)
+		return -ENOMEM;
+	move_text(&p->o.uid_map, &to);
+	move_text(&p->o.gid_map, &to);
+	for (i = 0; i < p->nmoves; i++)
+		move_text(&p->entries[i].path, &to);
+	return 0;
+}
+
 /* One block: the plan, and what there is for each descriptor. */
 static struct rln_process_plan *alloc(const struct ringline_process_options *o)
 {
 	size_t n = o->nfds;
-	size_t each = sizeof(struct ringline_conn *) + sizeof(struct rln_process_move) + sizeof(int);
+	size_t each = sizeof(struct ringline_conn *) + sizeof(struct ringline_process_fd) + sizeof(struct rln_process_move) +
+	              sizeof(int);
 	struct rln_process_plan *p = rln_mem_zalloc(sizeof(*p) + n * each);
 	size_t i;
 
@@ -185,7 +258,8 @@ static struct rln_process_plan *alloc(const struct ringline_process_options *o)
 		return NULL;
 	p->o = *o;
 	p->conns = (struct ringline_conn **)(void *)(p + 1);
-	p->moves = (struct rln_process_move *)(void *)(p->conns + n);
+	p->entries = (struct ringline_process_fd *)(void *)(p->conns + n);
+	p->moves = (struct rln_process_move *)(void *)(p->entries + n);
 	p->opened = (int *)(void *)(p->moves + n);
 	p->nmoves = (uint32_t)n;
 	for (i = 0; i < n; i++)
@@ -210,6 +284,12 @@ static int prepare(struct rln_process_plan *p)
 	if (r == 0)
 		r = hold_dir(p);
 	convert(p);
+	if (r == 0)
+		r = choose_environment(p);
+	if (r == 0)
+		r = rln_process_fds_check(p);
+	if (r == 0)
+		r = own(p);
 	return r == 0 ? rln_process_fds_prepare(p) : r;
 }
 
@@ -239,7 +319,7 @@ int rln_process_plan_new(struct rln_process_plan **ret, const char *const *argv,
 	r = prepare(p);
 	if (r < 0) {
 		fail(options, p->stage, r);
-		rln_process_conns_drop(p);
+		rln_process_plan_let_go(p);
 		rln_process_plan_free(p);
 		return r;
 	}
@@ -248,11 +328,19 @@ int rln_process_plan_new(struct rln_process_plan **ret, const char *const *argv,
 	return fail(options, RINGLINE_PROCESS_STAGE_NONE, 0);
 }
 
+void rln_process_plan_let_go(struct rln_process_plan *p)
+{
+	rln_process_conns_drop(p);
+	if (p->held)
+		rln_file_leave(p->held);
+	p->held = NULL;
+}
+
 void rln_process_plan_free(struct rln_process_plan *p)
 {
 	rln_process_fds_close(p);
-	if (p->held)
-		rln_file_leave(p->held);
+	rln_mem_free(p->environment);
 	rln_mem_free(p->programs);
+	rln_mem_free(p->texts);
 	rln_mem_free(p);
 }

@@ -16,10 +16,16 @@
  *                  +--+ not to be known yet: asked again after a while
  *
  * A process is polled from its birth on, by one operation of the worker, whoever waits for it.
+ *
+ * Making one may take without bound: a server of files that does not answer holds up the thread that opens one of its files, or
+ * the child that executes its program. Whoever asked need not wait for that: the plan owns all that its thread looks at, and is
+ * the thread's from a cut on (process-spawn.c). What the child looks at is the caller's: it is killed first, and comes back from
+ * no system call.
  */
 #ifndef RLN_IO_PROCESS_H
 #define RLN_IO_PROCESS_H
 
+#include "base/lock.h"
 #include "core/handle.h"
 #include "core/op.h"
 #include "core/timer.h"
@@ -44,9 +50,9 @@ struct rln_process_caps {
 /* All that is to be done, and in the end what came of it. */
 struct rln_process_plan {
 	/* the result */
-	uint32_t stage;                   /* RINGLINE_PROCESS_STAGE_*: the last one that was begun */
+	_Atomic uint32_t stage;           /* RINGLINE_PROCESS_STAGE_*: the last one that was begun */
 	int error;                        /* positive errno; 0: it was executed */
-	int pidfd;
+	_Atomic int pidfd;
 	int64_t pid;
 
 	/* how it is made */
@@ -56,6 +62,9 @@ struct rln_process_plan {
 	bool cgroup_by_hand;              /* the kernel cannot make it where it belongs */
 	_Atomic uint32_t gate;            /* enum rln_process_gate */
 	_Atomic uint32_t lives;           /* the kernel clears it when the child no longer shares our memory */
+	_Atomic bool cut;                 /* nobody wants it: a child that is born from now on leaves at once */
+	_Atomic bool born;                /* a child was, has not been buried, and did not see the cut: pidfd is its own */
+	struct rln_lock lock;             /* of `born` with what is done to the child because of it */
 	uint32_t fault_stage;             /* tests: this one fails */
 	int fault_error;
 
@@ -64,8 +73,11 @@ struct rln_process_plan {
 	char *const *argv;
 	char *const *envp;
 	char *programs;                   /* names to try, each ending with a zero, and an empty one; NULL: program_fd */
+	char **environment;               /* envp if it is the caller's but for some variables; NULL: it is somebody else's */
+	char *texts;                      /* that the thread looks at: `path` of the entries, uid_map, gid_map */
 
 	/* descriptors */
+	struct ringline_process_fd *entries;  /* o.fds once they are checked */
 	struct rln_process_move *moves;   /* by their targets */
 	uint32_t nmoves;
 	int *opened;                      /* of each move, one that is ours and closed in the end; -1 */
@@ -122,12 +134,19 @@ struct ringline_process {
 	struct rln_op op;                 /* the poll, in the end the close */
 };
 
-/* process-plan.c: 0, or -errno with the stage in the options. The plan is freed by rln_process_plan_free(). */
+/*
+ * process-plan.c: 0, or -errno with the stage in the options. The plan is let go of on the worker, and then freed by any thread.
+ */
 int rln_process_plan_new(struct rln_process_plan **ret, const char *const *argv,
                          const struct ringline_process_options *options) rln_must_check;
+void rln_process_plan_let_go(struct rln_process_plan *p);
 void rln_process_plan_free(struct rln_process_plan *p);
 
-/* process-fds.c: the entries of the options; what is done on the worker, on the thread, and in the end. 0 or -errno. */
+/*
+ * process-fds.c: the entries of the options; what is done on the worker, before and after they are the plan's own, on the thread,
+ * and in the end. 0 or -errno.
+ */
+int rln_process_fds_check(const struct rln_process_plan *p) rln_must_check;
 int rln_process_fds_prepare(struct rln_process_plan *p) rln_must_check;
 int rln_process_fds_open(struct rln_process_plan *p) rln_must_check;
 void rln_process_fds_close(struct rln_process_plan *p);
@@ -141,6 +160,12 @@ int rln_process_caps_read(struct rln_process_caps *c, const char *text, struct c
 
 /* process-clone.c: makes the process, on a thread. 0 or -errno; what is not an error is in the plan. */
 int rln_process_clone(struct rln_process_plan *p) rln_must_check;
+
+/* Nobody wants the one that a thread is making: it is killed, or never begins. Any thread. */
+void rln_process_clone_cut(struct rln_process_plan *p);
+
+/* Nobody wants the one that was made: it is killed and waited for, on a thread. */
+void rln_process_clone_undo(struct rln_process_plan *p);
 
 /* process-child.c: what the child does; does not return. */
 void rln_process_child(void *plan) __attribute__((noreturn));

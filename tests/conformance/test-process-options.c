@@ -35,6 +35,42 @@ static void expect_status(const char *name, const struct ringline_process_option
 	g_free(text);
 }
 
+/* --- the environment ---------------------------------------------------------------------------------------------- */
+
+#define PRINT_ALL "echo $NOTIFY_SOCKET,$WATCHDOG_USEC,$WATCHDOG_PID,$LISTEN_FDS,$LISTEN_FDNAMES,$LISTEN_PID,$LISTEN_PIDFDID,$NOTIFY,$LISTEN_FDS_NOT"
+
+static int environment_main(void *arg)
+{
+	static const char *const own[] = { "NOTIFY_SOCKET=/theirs", "PATH=/usr/bin:/bin", "LISTEN_FDS=1", NULL };
+	struct ringline_process_options o = proc_options();
+
+	(void)arg;
+	expect(PRINT_ALL, NULL, ",,,,,,,a,b");
+	expect("echo $NOTIFY_SOCKET_OF_OTHERS", NULL, "c");
+	o.envp = own;
+	expect(PRINT_ALL, &o, "/theirs,,,1,,,,,");
+	return 0;
+}
+
+/* What a service manager says to the daemon is not said to its children; what it hands them itself is. */
+static void test_environment(void)
+{
+	static const char *const names[] = { "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS", "LISTEN_FDNAMES",
+	                                     "LISTEN_PID", "LISTEN_PIDFDID" };
+	size_t i;
+
+	for (i = 0; i < G_N_ELEMENTS(names); i++)
+		g_setenv(names[i], "1", TRUE);
+	g_setenv("NOTIFY", "a", TRUE);
+	g_setenv("LISTEN_FDS_NOT", "b", TRUE);
+	g_setenv("NOTIFY_SOCKET_OF_OTHERS", "c", TRUE);
+	CONF_OK(conf_run(environment_main, NULL));
+	for (i = 0; i < G_N_ELEMENTS(names); i++) {
+		g_assert_cmpstr(g_getenv(names[i]), ==, "1");
+		g_unsetenv(names[i]);
+	}
+}
+
 /* --- descriptors -------------------------------------------------------------------------------------------------- */
 
 /* The numbers that are open in the shell itself. */
@@ -716,6 +752,7 @@ static void test_larger(void)
 
 static void add(void)
 {
+	conf_add("/process-options/environment", test_environment);
 	conf_add("/process-options/no-descriptor-leaks", test_leaks);
 	conf_add("/process-options/descriptors-collide", test_collisions);
 	conf_add("/process-options/what-the-child-needs-is-out-of-the-way", test_aside);

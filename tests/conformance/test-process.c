@@ -591,8 +591,7 @@ static int operations_main(void *arg)
 	CONF_OK(ringline_scope_close(scope));
 	CONF_OK(ringline_scope_open(&scope, NULL));
 	CONF_OK(ringline_process_spawn_begin(&op, &p, argv, &o));
-	while (ringline_process_pid(p) < 0)
-		conf_pause();
+	CONF_UNTIL(conf_stats(NULL).processes_spawned == 2);
 	CONF_OK(ringline_scope_close(scope));     /* it is there and nobody has taken it: its input ends, and so does it */
 	CONF_OK(ringline_worker_op_count(NULL, 0, "spawn", "pool", &spawns));
 	g_assert_cmpuint(spawns, >=, 2);

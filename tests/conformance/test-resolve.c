@@ -8,6 +8,7 @@
  */
 #include <arpa/inet.h>
 #include <dlfcn.h>
+#include <net/if.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <stdatomic.h>
@@ -436,6 +437,44 @@ static void test_not_kept(void)
 	run(not_kept_main);
 }
 
+/* One that is asked for, and one that was kept. */
+static int ask_twice(void *arg)
+{
+	ringline_lookup_free(resolve(arg));
+	ringline_lookup_free(resolve(arg));
+	return 0;
+}
+
+static struct ringline_runtime *shared_rt;
+
+static void *call_other(void *arg)
+{
+	CONF_OK(conf_call(shared_rt, 1, ask_twice, arg));
+	return NULL;
+}
+
+static void test_workers(void)
+{
+	struct ringline_config c;
+	pthread_t thread;
+
+	calls = 0;
+	conf_config(&c);
+	c.lookup_cache = 2;
+	c.lookup_cache_time = 1000 * SEC;
+	shared_rt = conf_serve(&c, 2, NULL, NULL, NULL, NULL);
+	pthread_mutex_lock(&gate);
+	CONF_OK(pthread_create(&thread, NULL, call_other, (void *)"gate.fake"));
+	CONF_UNTIL(inside == 1);
+	pthread_mutex_unlock(&gate);
+	CONF_OK(pthread_join(thread, NULL));
+	g_assert_cmpint(calls, ==, 1);
+	CONF_OK(conf_call(shared_rt, 0, ask_twice, (void *)"gate.fake"));     /* what the other knows it does not */
+	g_assert_cmpint(calls, ==, 2);
+	g_assert_cmpuint(conf_stats(shared_rt).lookups_cached, ==, 2);
+	CONF_OK(conf_stop(shared_rt));
+}
+
 /* --- giving up ---------------------------------------------------------------------------------------------------- */
 
 static int cut_main(void *arg)
@@ -593,7 +632,8 @@ static void test_refused(void)
 
 static const char *const table[] = {
 	"localhost", "in-hosts", "second-name", "both", "127.0.0.1", "::1", "192.0.2.77", "127.1", "many.example.test", "many",
-	"only4", "only6", "alias", "alias.example.test", "nothing", "nothing.elsewhere",
+	"only4", "only6", "alias", "alias.example.test", "fe80::1%lo", "::ffff:192.0.2.1", "0x7f.1", "LOCALHOST", "many.example.test.",
+	"nothing", "nothing.elsewhere", "fe80::1%nowhere", "a..b", "1.2.3.4.5",
 };
 
 static char *as_getent(const struct ringline_lookup *found)
@@ -609,9 +649,23 @@ static char *as_getent(const struct ringline_lookup *found)
 		                                         (const void *)&e.address.address.in6.sin6_addr;
 
 		g_assert_nonnull(inet_ntop(e.family, from, address, sizeof(address)));
-		g_string_append_printf(text, "%-15s %-6s %s\n", address, types[e.type], i ? "" : ringline_lookup_host(found));
+		g_string_append(text, address);
+		if (e.family == AF_INET6 && e.address.address.in6.sin6_scope_id)
+			g_string_append_printf(text, "%%%u", e.address.address.in6.sin6_scope_id);
+		g_string_append_printf(text, " %s %s\n", types[e.type], i ? "" : ringline_lookup_host(found));
 	}
 	return g_string_free(text, FALSE);
+}
+
+/* The columns have blanks between them, as many as somebody liked. */
+static void squeeze(char *text)
+{
+	char *to = text;
+
+	for (; *text; text++)
+		if (*text != ' ' || text[1] != ' ')
+			*to++ = *text;
+	*to = 0;
 }
 
 static int compare(void *arg)
@@ -630,6 +684,7 @@ static int compare(void *arg)
 	mine = r == 0 ? as_getent(found) : g_strdup("");
 	ringline_lookup_free(found);
 	g_assert_true(g_spawn_sync(NULL, (char **)argv, NULL, G_SPAWN_SEARCH_PATH, NULL, NULL, &said, NULL, NULL, NULL));
+	squeeze(said);
 	g_assert_cmpstr(mine, ==, said);
 	return r == 0;
 }
@@ -642,7 +697,42 @@ static int table_main(void *arg)
 	(void)arg;
 	for (i = 0; i < G_N_ELEMENTS(table); i++)
 		found += (unsigned int)compare((void *)table[i]);
-	g_assert_cmpuint(found, ==, G_N_ELEMENTS(table) - 2);
+	g_assert_cmpuint(found, ==, G_N_ELEMENTS(table) - 5);
+	return 0;
+}
+
+/* What the table's tool does not ask for. */
+static int flags_main(void *arg)
+{
+	struct ringline_lookup_entry e = RINGLINE_LOOKUP_ENTRY_INIT;
+	struct ringline_resolve_options o = RINGLINE_RESOLVE_OPTIONS_INIT;
+	struct ringline_lookup *found;
+
+	(void)arg;
+	o.type = SOCK_STREAM;
+	CONF_OK(ringline_resolve(&found, "fe80::1%lo", "80", &o));
+	CONF_OK(ringline_lookup_entry(found, 0, &e));
+	g_assert_cmpuint(e.address.address.in6.sin6_scope_id, ==, if_nametoindex("lo"));
+	ringline_lookup_free(found);
+	o.how = AI_NUMERICHOST;
+	g_assert_cmpint(look("localhost", &o), ==, -ENOENT);
+	CONF_OK(look("127.0.0.1", &o));
+	o.how = AI_NUMERICSERV;
+	g_assert_cmpint(ringline_resolve(&found, "localhost", "http", &o), ==, -ENOENT);
+	o.how = AI_PASSIVE;
+	o.family = AF_INET;
+	CONF_OK(ringline_resolve(&found, NULL, "80", &o));
+	CONF_OK(ringline_lookup_entry(found, 0, &e));
+	g_assert_cmpuint(e.address.address.in.sin_addr.s_addr, ==, INADDR_ANY);
+	ringline_lookup_free(found);
+	o.how = AI_V4MAPPED;
+	o.family = AF_INET6;
+	CONF_OK(ringline_resolve(&found, "only4", "80", &o));
+	CONF_OK(ringline_lookup_entry(found, 0, &e));
+	g_assert_true(IN6_IS_ADDR_V4MAPPED(&e.address.address.in6.sin6_addr));
+	ringline_lookup_free(found);
+	o.how = 1 << 30;
+	g_assert_cmpint(look("localhost", &o), ==, -EINVAL);
 	return 0;
 }
 
@@ -663,6 +753,17 @@ static void run_table(const void *arg)
 {
 	(void)arg;
 	in_network(table_main);
+}
+
+static void run_flags(const void *arg)
+{
+	(void)arg;
+	in_network(flags_main);
+}
+
+static void test_flags(void)
+{
+	conf_fork(run_flags, NULL);
 }
 
 static void test_table(void)
@@ -793,11 +894,13 @@ static void add(void)
 	conf_add("/resolve/kept-for-a-while", test_kept);
 	conf_add("/resolve/forgotten-after-a-while", test_expired);
 	conf_add("/resolve/nothing-is-kept-unasked", test_not_kept);
+	conf_add("/resolve/workers-ask-for-themselves", test_workers);
 	conf_add("/resolve/cut-at-once", test_cut);
 	conf_add("/resolve/what-nobody-takes-is-freed", test_disposed);
 	conf_add("/resolve/limits", test_limits);
 	conf_add("/resolve/refused", test_refused);
 	conf_add("/resolve/as-getent", test_table);
+	conf_add("/resolve/flags-and-scopes", test_flags);
 	conf_add("/resolve/services-and-names-of-addresses", test_services);
 	conf_add("/resolve/black-hole", test_black_hole);
 }

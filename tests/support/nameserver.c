@@ -222,7 +222,7 @@ static bool replace_file(const char *path, const char *text)
 {
 	g_autofree char *mine = g_strdup_printf("%s/file.XXXXXX", g_get_tmp_dir());
 	int fd = mkstemp(mine);
-	bool done = fd >= 0 && put_text(mine, text) && mount(mine, path, NULL, MS_BIND, NULL) == 0;
+	bool done = fd >= 0 && put_text(mine, text) && mount(mine, path, "none", MS_BIND, NULL) == 0;
 
 	if (fd >= 0) {
 		unlink(mine);
@@ -239,7 +239,7 @@ static bool enter_namespaces(void)
 
 	if (unshare(all) != 0 && (unshare(CLONE_NEWUSER | all) != 0 || !put_text("/proc/self/uid_map", uids)))
 		return false;
-	return mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0;
+	return mount(NULL, "/", "none", MS_REC | MS_PRIVATE, NULL) == 0;
 }
 
 /* Without addresses of a family AI_ADDRCONFIG hides what is of it. */
