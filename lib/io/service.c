@@ -197,6 +197,12 @@ int ringline_service_unstore(const char *name)
 	return send_text(&t, NULL, 0);
 }
 
+/* Only a descriptor that is handed out is made close-on-exec. */
+static bool hand_out(int fd, bool wanted)
+{
+	return (wanted ? fcntl(fd, F_SETFD, FD_CLOEXEC) : fcntl(fd, F_GETFD)) >= 0;
+}
+
 size_t ringline_service_fds(const char *name, int *fds, size_t n)
 {
 	int passed = rln_inherit_passed();
@@ -206,9 +212,11 @@ size_t ringline_service_fds(const char *name, int *fds, size_t n)
 	for (i = 0; i < passed; i++) {
 		int fd = RLN_INHERIT_FIRST + i;
 
-		if (name && !rln_inherit_is_named(i, name))
+		bool wanted = fds && found < n;
+
+		if ((name && !rln_inherit_is_named(i, name)) || !hand_out(fd, wanted))
 			continue;
-		if (fds && found < n && fcntl(fd, F_SETFD, FD_CLOEXEC) == 0)
+		if (wanted)
 			fds[found] = fd;
 		found++;
 	}

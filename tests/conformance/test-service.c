@@ -258,6 +258,11 @@ static void find_fds(const void *arg)
 	g_assert_cmpuint(ringline_service_fds(NULL, NULL, 0), ==, 3);
 	g_unsetenv("LISTEN_FDNAMES");
 	g_assert_cmpuint(ringline_service_fds("unknown", fds, 4), ==, 3);
+	fds[1] = -1;
+	close(4);                                 /* one that is not there any more is none */
+	g_assert_cmpuint(ringline_service_fds("unknown", NULL, 0), ==, 2);
+	g_assert_cmpuint(ringline_service_fds("unknown", fds, 4), ==, 2);
+	g_assert_cmpint(fds[1], ==, 5);
 }
 
 static void test_fds(void)
