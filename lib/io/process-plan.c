@@ -89,12 +89,22 @@ static int check_limits(const struct ringline_process_options *o)
 	return 0;
 }
 
+static int check_names(const char *const *names)
+{
+	for (; names && *names; names++)
+		if (!**names || strchr(*names, '='))
+			return -EINVAL;
+	return 0;
+}
+
 static int check(struct ringline_process_options *o)
 {
 	int r = check_members(o);
 
 	if (r == 0)
 		r = check_element(&o->fd_size, sizeof(struct ringline_process_fd));
+	if (r == 0)
+		r = check_names(o->pid_names);
 	if (r == 0)
 		r = check_element(&o->limit_size, sizeof(struct ringline_process_limit));
 	return r == 0 ? check_limits(o) : r;
@@ -142,6 +152,62 @@ static int find_programs(struct rln_process_plan *p)
 			list_programs(p->programs, name, path);
 	}
 	return p->programs ? 0 : -ENOMEM;
+}
+
+/* The environment */
+
+/* Does an entry set a variable? */
+static bool sets(const char *entry, const char *name)
+{
+	size_t n = strlen(name);
+
+	return !strncmp(entry, name, n) && entry[n] == '=';
+}
+
+static bool sets_any(const char *entry, const char *const *names)
+{
+	while (*names && !sets(entry, *names))
+		names++;
+	return *names;
+}
+
+static size_t length_of(const char *const *list, size_t *bytes)
+{
+	size_t n;
+
+	for (n = 0; list[n]; n++)
+		*bytes += strlen(list[n]) + sizeof("=-9223372036854775808");
+	return n;
+}
+
+/* A copy of the entries, but those of the names, which follow with room for a number that only the child knows. */
+static int name_pid(struct rln_process_plan *p)
+{
+	const char *const *from = (const char *const *)p->envp;
+	const char *const *names = p->o.pid_names;
+	size_t bytes = 0;
+	size_t n;
+	char **to;
+	char *text;
+
+	if (!names)
+		return 0;
+	n = length_of(names, &bytes);
+	n += length_of(from, &(size_t){ 0 });
+	p->named = rln_mem_zalloc((n + 1) * sizeof(*p->named) + bytes);
+	if (!p->named)
+		return -ENOMEM;
+	text = (char *)(p->named + n + 1);
+	for (to = p->named; *from; from++)
+		if (!sets_any(*from, names))
+			*to++ = (char *)*from;
+	p->pids = to;
+	for (; *names; names++) {
+		*to++ = text;
+		text += sprintf(text, "%s=", *names) + sizeof("-9223372036854775808");
+	}
+	p->envp = p->named;
+	return 0;
 }
 
 /* The rest */
@@ -210,6 +276,8 @@ static int prepare(struct rln_process_plan *p)
 	if (r == 0)
 		r = hold_dir(p);
 	convert(p);
+	if (r == 0)
+		r = name_pid(p);
 	return r == 0 ? rln_process_fds_prepare(p) : r;
 }
 
@@ -254,5 +322,6 @@ void rln_process_plan_free(struct rln_process_plan *p)
 	if (p->held)
 		rln_file_leave(p->held);
 	rln_mem_free(p->programs);
+	rln_mem_free(p->named);
 	rln_mem_free(p);
 }

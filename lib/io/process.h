@@ -63,6 +63,8 @@ struct rln_process_plan {
 	struct ringline_process_options o;
 	char *const *argv;
 	char *const *envp;
+	char **named;                     /* the environment, if some of it is made here: the child's number is at its end; NULL */
+	char **pids;                      /* where in it; NULL-terminated as it is */
 	char *programs;                   /* names to try, each ending with a zero, and an empty one; NULL: program_fd */
 
 	/* descriptors */
