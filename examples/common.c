@@ -9,7 +9,8 @@
 
 #include "common.h"
 
-#define MAX_LISTENERS 16
+#define MAX_LISTENERS   16
+#define DEFAULT_ADDRESS "tcp:127.0.0.1:7878"
 
 struct daemon {
 	const struct example_daemon *example;
@@ -28,12 +29,12 @@ static void usage(FILE *to, const struct daemon *d)
 	        "usage: %s [OPTION]...\n"
 	        "%s\n\n"
 	        "  -l, --listen ADDRESS   tcp:ADDRESS:PORT, unix:/PATH or unix:@NAME; repeatable; port 0\n"
-	        "                         picks one [tcp:127.0.0.1:7878]\n"
+	        "                         picks one [%s]\n"
 	        "  -b, --backend NAME     auto, io_uring or epoll [auto]\n"
 	        "  -w, --workers NUMBER   worker threads [one per core]\n"
 	        "      --stats            print counters on standard error at the end\n"
 	        "      --help             this text\n%s",
-	        d->name, d->example->purpose, d->example->usage ? d->example->usage : "");
+	        d->name, d->example->purpose, d->example->address ? d->example->address : DEFAULT_ADDRESS, d->example->usage ? d->example->usage : "");
 }
 
 static bool parse_backend(struct daemon *d, const char *name)
@@ -211,17 +212,28 @@ static void print_stats(const struct ringline_runtime *rt)
 		sum.starved += s.starved;
 		sum.submission_flushes += s.submission_flushes;
 		sum.completion_overflows += s.completion_overflows;
+		sum.connections += s.connections;
+		sum.processes += s.processes;
+		sum.processes_spawned += s.processes_spawned;
+		sum.processes_lost += s.processes_lost;
+		sum.tasks_started += s.tasks_started;
+		sum.tasks_ended += s.tasks_ended;
 	}
 	fprintf(stderr,
 	        "engine=%s\naccepted=%llu\nbytes_received=%llu\nbytes_sent=%llu\noperations_submitted=%llu\n"
 	        "operations_ended=%llu\nsystem_calls=%llu\nstarved=%llu\nsubmission_flushes=%llu\n"
-	        "completion_overflows=%llu\nbytes_lent=%llu\nbytes_spliced=%llu\nrejected=%llu\n",
+	        "completion_overflows=%llu\nbytes_lent=%llu\nbytes_spliced=%llu\nrejected=%llu\n"
+	        "connections=%llu\nprocesses=%llu\nprocesses_spawned=%llu\nprocesses_lost=%llu\ntasks_started=%llu\n"
+	        "tasks_ended=%llu\n",
 	        engine(rt), (unsigned long long)sum.accepted, (unsigned long long)sum.bytes_received,
 	        (unsigned long long)sum.bytes_sent, (unsigned long long)sum.operations_submitted,
 	        (unsigned long long)sum.operations_ended, (unsigned long long)sum.system_calls,
 	        (unsigned long long)sum.starved, (unsigned long long)sum.submission_flushes,
 	        (unsigned long long)sum.completion_overflows, (unsigned long long)sum.bytes_lent,
-	        (unsigned long long)sum.bytes_spliced, (unsigned long long)sum.rejected);
+	        (unsigned long long)sum.bytes_spliced, (unsigned long long)sum.rejected,
+	        (unsigned long long)sum.connections, (unsigned long long)sum.processes,
+	        (unsigned long long)sum.processes_spawned, (unsigned long long)sum.processes_lost,
+	        (unsigned long long)sum.tasks_started, (unsigned long long)sum.tasks_ended);
 }
 
 static int run(struct daemon *d)
@@ -252,7 +264,7 @@ int example_daemon_main(int argc, char **argv, const struct example_daemon *e)
 	if (status >= 0)
 		return status;
 	if (!d.naddresses)
-		add_address(&d, "tcp:127.0.0.1:7878");
+		add_address(&d, e->address ? e->address : DEFAULT_ADDRESS);
 	d.config.log = print_log;
 	d.config.log_arg = &d;
 	if (e->configure)

@@ -2,7 +2,7 @@
 /*
  * What the example daemons share: one set of options, one way to start, one way to end.
  *
- *     -l, --listen ADDRESS   repeatable; port 0 picks one; tcp:127.0.0.1:7878 if not given
+ *     -l, --listen ADDRESS   repeatable; port 0 picks one; tcp:127.0.0.1:7878, or the daemon's own, if not given
  *     -b, --backend NAME     auto, io_uring or epoll
  *     -w, --workers NUMBER   0: one per core
  *         --stats            counters on standard error at the end
@@ -22,6 +22,7 @@
 struct example_daemon {
 	const char *purpose;
 	const char *usage;                /* of its own options, or NULL */
+	const char *address;              /* where it listens if nothing else is said; NULL: tcp:127.0.0.1:7878 */
 	const char *options;              /* their letters, as getopt(3) takes them; NULL: none */
 	bool (*option)(int letter, const char *value);   /* false: it was wrong, and has been told */
 	bool (*check)(void);              /* all options have been given; false as above. NULL: nothing to check */

@@ -15,6 +15,7 @@ noinst_PROGRAMS += \
 	examples/nbdserver \
 	examples/pipeline \
 	examples/proxy \
+	examples/supervisor \
 	examples/syslogd \
 	examples/udp-echo \
 	examples/wallclock \
@@ -115,6 +116,31 @@ examples_nbdserver_LDADD = lib/libringline.la
 examples_proxy_SOURCES = examples/proxy.c $(examples_common)
 examples_proxy_CPPFLAGS = $(PUBLIC_CPPFLAGS) -I$(srcdir)/examples
 examples_proxy_LDADD = lib/libringline.la
+
+examples_supervisor_SOURCES = \
+	examples/supervisor.c \
+	examples/unit-control.c \
+	examples/unit-control.h \
+	examples/unit-file.c \
+	examples/unit-file.h \
+	examples/unit-log.c \
+	examples/unit-log.h \
+	examples/unit-notify.c \
+	examples/unit-notify.h \
+	examples/unit-reap.c \
+	examples/unit-reap.h \
+	examples/unit-run.c \
+	examples/unit-run.h \
+	examples/unit-sockets.c \
+	examples/unit-sockets.h \
+	examples/unit-spawn.c \
+	examples/unit-tree.c \
+	examples/unit-tree.h \
+	examples/unit.c \
+	examples/unit.h \
+	$(examples_common)
+examples_supervisor_CPPFLAGS = $(PUBLIC_CPPFLAGS) -I$(srcdir)/examples
+examples_supervisor_LDADD = lib/libringline.la
 
 # In loops of other libraries, if they are all there.
 examples_loops = \

@@ -530,6 +530,10 @@ integration_programs += tests/integration/nbd-client
 tests_integration_nbd_client_SOURCES = examples/nbd-protocol.c examples/nbd-protocol.h tests/integration/nbd-client.c
 tests_integration_nbd_client_CPPFLAGS = -D_GNU_SOURCE -I$(srcdir)/examples
 
+# What examples/supervisor runs, and what a good unit does not do.
+integration_programs += tests/integration/hostile-child
+tests_integration_hostile_child_CPPFLAGS = -D_GNU_SOURCE
+
 # A plugin, and a program that knows nothing of the library.
 integration_programs += tests/integration/plugin-host
 tests_integration_plugin_host_CPPFLAGS = -D_GNU_SOURCE
@@ -551,6 +555,7 @@ integration_scripts = \
 	tests/integration/peers.sh \
 	tests/integration/plugin.sh \
 	tests/integration/streams.sh \
+	tests/integration/supervisor.sh \
 	tests/integration/syslogd.sh \
 	$(NULL)
 

@@ -130,11 +130,12 @@ struct ringline_process_options {
 	uint16_t rows;                    /* size of the terminal (kind PTY); 0: unknown */
 	uint16_t columns;
 	uint32_t reserved2;               /* zero */
+	const char *const *pid_names;     /* variables of its environment that hold its number, such as LISTEN_PID; NULL: none */
 };
 
 #define RINGLINE_PROCESS_OPTIONS_INIT { sizeof(struct ringline_process_options), 0, 0, 0, NULL, NULL, NULL, NULL, 0, 0, \
 	NULL, NULL, NULL, 0, 0, 0, 0, 0, 0, NULL, 0, NULL, NULL, 0, 0, 0, 0, 0, 0, NULL, 0, 0, 0, NULL, NULL, NULL, 0, NULL, \
-	0, 0, 0, 0, NULL, 0, 0, 0, 0 }
+	0, 0, 0, 0, NULL, 0, 0, 0, 0, NULL }
 
 /* Where making a process failed, in the order in which it is done. */
 #define RINGLINE_PROCESS_STAGE_NONE         0u   /* before anything was done, or nowhere */

@@ -476,6 +476,26 @@ static RLN_IN_CHILD long set_filter(struct rln_process_plan *p)
 
 /* The program */
 
+/* The number it has where it is: in a new namespace of processes, another one than the parent sees. */
+static RLN_IN_CHILD void write_pid(char *to, long pid)
+{
+	long unit = 1;
+
+	while (pid / unit >= 10)
+		unit *= 10;
+	for (; unit; unit /= 10)
+		*to++ = (char)('0' + pid / unit % 10);
+	*to = 0;
+}
+
+static RLN_IN_CHILD void write_pids(const struct rln_process_plan *p)
+{
+	char **entry = p->pids;
+
+	for (; entry && *entry; entry++)
+		write_pid((char *)end_of(*entry), rln_sys(SYS_getpid));
+}
+
 /* A name like this may be found elsewhere. */
 static RLN_IN_CHILD bool not_here(long r)
 {
@@ -490,6 +510,7 @@ static RLN_IN_CHILD long execute(struct rln_process_plan *p)
 	long result = -ENOENT;
 	long r;
 
+	write_pids(p);
 	if (!name)
 		return rln_sys(SYS_execveat, p->program, "", p->argv, p->envp, AT_EMPTY_PATH);
 	while (*name) {

@@ -22,6 +22,7 @@
 #define DEFAULT_PATH "/usr/local/bin:/usr/bin:/bin"
 #define NO_ID UINT32_MAX
 #define MAX_FDS 65536u
+#define NUMBER_SIZE sizeof("=-9223372036854775808")   /* behind the name of a variable */
 
 static bool is_set(const struct rln_process_plan *p, uint64_t bit)
 {
@@ -89,12 +90,22 @@ static int check_limits(const struct ringline_process_options *o)
 	return 0;
 }
 
+static int check_names(const char *const *names)
+{
+	for (; names && *names; names++)
+		if (!**names || strchr(*names, '='))
+			return -EINVAL;
+	return 0;
+}
+
 static int check(struct ringline_process_options *o)
 {
 	int r = check_members(o);
 
 	if (r == 0)
 		r = check_element(&o->fd_size, sizeof(struct ringline_process_fd));
+	if (r == 0)
+		r = check_names(o->pid_names);
 	if (r == 0)
 		r = check_element(&o->limit_size, sizeof(struct ringline_process_limit));
 	return r == 0 ? check_limits(o) : r;
@@ -174,34 +185,78 @@ static void convert(struct rln_process_plan *p)
 
 /* The environment */
 
-/* The caller's, without what it was told by a service manager: nobody speaks to that in its name unasked. */
-static int inherit_environment(struct rln_process_plan *p)
+/* Does an entry set a variable? */
+static bool sets(const char *entry, const char *name)
 {
-	size_t ours = 0;
-	size_t n;
-	size_t k = 0;
-	size_t i;
+	size_t n = strlen(name);
 
-	p->envp = environ;
-	for (n = 0; environ && environ[n]; n++)
-		ours += rln_inherit_is_told(environ[n]);
-	if (!ours)
-		return 0;
-	p->environment = rln_mem_alloc((n - ours + 1) * sizeof(*p->environment));
-	if (!p->environment)
-		return -ENOMEM;
-	for (i = 0; i < n; i++)
-		if (!rln_inherit_is_told(environ[i]))
-			p->environment[k++] = environ[i];
-	p->environment[k] = NULL;
-	p->envp = p->environment;
-	return 0;
+	return !strncmp(entry, name, n) && entry[n] == '=';
 }
 
+static bool sets_any(const char *entry, const char *const *names)
+{
+	while (names && *names && !sets(entry, *names))
+		names++;
+	return names && *names;
+}
+
+/*
+ * What a service manager has told the caller is not inherited: nobody speaks to that in the caller's name unasked. What holds the
+ * number of the process is made anew.
+ */
+static bool left_out(const struct rln_process_plan *p, const char *entry)
+{
+	return (!p->o.envp && rln_inherit_is_told(entry)) || sets_any(entry, p->o.pid_names);
+}
+
+/* How many there are, and the bytes they take with a number each. */
+static size_t count_names(const char *const *names, size_t *bytes)
+{
+	size_t n;
+
+	for (n = 0; names && names[n]; n++)
+		*bytes += strlen(names[n]) + NUMBER_SIZE;
+	return n;
+}
+
+/* With room for a number that only the child knows. */
+static void name_pids(const struct rln_process_plan *p, char *text)
+{
+	const char *const *names = p->o.pid_names;
+	char **to = p->pids;
+
+	for (; names && *names; names++) {
+		*to++ = text;
+		text += sprintf(text, "%s=", *names) + NUMBER_SIZE - 1;
+	}
+}
+
+/* That of the caller or of the options, or a copy of it, if something is left out or added. */
 static int choose_environment(struct rln_process_plan *p)
 {
-	p->envp = (char *const *)p->o.envp;
-	return p->envp ? 0 : inherit_environment(p);
+	char *const *from = p->o.envp ? (char *const *)p->o.envp : environ;
+	size_t bytes = 0;
+	size_t room = count_names(p->o.pid_names, &bytes);
+	bool copy = room;
+	char **to;
+
+	p->envp = from;
+	for (; from && *from; from++) {
+		copy |= left_out(p, *from);
+		room += !left_out(p, *from);
+	}
+	if (!copy)
+		return 0;
+	p->environment = to = rln_mem_zalloc((room + 1) * sizeof(*to) + bytes);
+	if (!to)
+		return -ENOMEM;
+	for (from = p->envp; from && *from; from++)
+		if (!left_out(p, *from))
+			*to++ = *from;
+	p->pids = to;
+	name_pids(p, (char *)(p->environment + room + 1));
+	p->envp = p->environment;
+	return 0;
 }
 
 /* What the thread looks at */

@@ -73,7 +73,8 @@ struct rln_process_plan {
 	char *const *argv;
 	char *const *envp;
 	char *programs;                   /* names to try, each ending with a zero, and an empty one; NULL: program_fd */
-	char **environment;               /* envp if it is the caller's but for some variables; NULL: it is somebody else's */
+	char **environment;               /* envp if it is a copy but for some variables; NULL: it is somebody else's */
+	char **pids;                      /* in it, up to its end: what gets the number of the child; NULL: nothing */
 	char *texts;                      /* that the thread looks at: `path` of the entries, uid_map, gid_map */
 
 	/* descriptors */

@@ -299,6 +299,41 @@ static void test_program(void)
 	CONF_OK(conf_run(program_main, NULL));
 }
 
+/* Its number under the names that were asked for, once each, and what else there is stays. */
+static int pid_names_main(void *arg)
+{
+	static const char *const envp[] = { "LISTEN_PID=1", "LISTEN_PIDS=2", "PATH=/bin:/usr/bin", "WATCHDOG_PID=", NULL };
+	static const char *const names[] = { "LISTEN_PID", "WATCHDOG_PID", NULL };
+	static const char *const none[] = { NULL };
+	static const char *const wrong[] = { "LISTEN_PID", "A=B", NULL };
+	static const char *const argv[] = { "/bin/true", NULL };
+	const char *script = "test $LISTEN_PID = $$ && test $WATCHDOG_PID = $$ && tr '\\0' '\\n' </proc/$$/environ |"
+			     " sed 's/=.*//' | tr '\\n' ' '; echo $LISTEN_PIDS";
+	struct ringline_process_options o = proc_options();
+	struct ringline_process *p;
+	uint32_t stage;
+
+	(void)arg;
+	o.envp = envp;
+	o.pid_names = names;
+	expect(script, &o, "LISTEN_PIDS PATH LISTEN_PID WATCHDOG_PID 2");
+	o.pid_names = none;
+	expect("echo $LISTEN_PID$LISTEN_PIDS", &o, "12");
+	o.envp = NULL;
+	o.pid_names = names;
+	expect("test $LISTEN_PID = $$ && echo ${PATH:+path}", &o, "path");
+	o.pid_names = wrong;
+	o.stage = &stage;
+	g_assert_cmpint(ringline_process_spawn(&p, argv, &o), ==, -EINVAL);
+	g_assert_cmpuint(stage, ==, RINGLINE_PROCESS_STAGE_PREPARE);
+	return 0;
+}
+
+static void test_pid_names(void)
+{
+	CONF_OK(conf_run(pid_names_main, NULL));
+}
+
 /* A script may be found by an empty entry of PATH too; what must not be executed is told only if nothing else is found. */
 static int path_main(void *arg)
 {
@@ -644,6 +679,7 @@ static void test_landlock(void)
 
 static int namespaces_main(void *arg)
 {
+	static const char *const names[] = { "LISTEN_PID", NULL };
 	struct ringline_process_options o = proc_options();
 	char host[65];
 	char *text;
@@ -652,7 +688,9 @@ static int namespaces_main(void *arg)
 	(void)arg;
 	CONF_OK(gethostname(host, sizeof(host)));
 	o.namespaces = CLONE_NEWPID;
-	expect("echo $$", &o, "1");
+	o.pid_names = names;
+	expect("echo $$ $LISTEN_PID", &o, "1 1");
+	o.pid_names = NULL;
 	o.namespaces = CLONE_NEWUTS;
 	expect("hostname elsewhere; hostname", &o, "elsewhere");
 	expect("hostname", NULL, host);
@@ -759,6 +797,7 @@ static void add(void)
 	conf_add("/process-options/socket-same-and-file", test_stdio);
 	conf_add("/process-options/terminal", test_pty);
 	conf_add("/process-options/program-and-directory", test_program);
+	conf_add("/process-options/its-number-in-its-environment", test_pid_names);
 	conf_add("/process-options/path", test_path);
 	conf_add("/process-options/root", test_root);
 	conf_add("/process-options/limits-and-scheduling", test_limits);
