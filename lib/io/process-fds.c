@@ -202,7 +202,8 @@ int rln_process_fds_prepare(struct rln_process_plan *p)
 	p->top = STDERR_FILENO + 1;
 	for (i = 0; r == 0 && i < p->nmoves; i++) {
 		p->moves[i].to = entry(p, i)->target;
-		p->top = rln_max(p->top, p->moves[i].to + 1);
+		if (p->moves[i].to < INT32_MAX)   /* which no limit allows: putting something there fails */
+			p->top = rln_max(p->top, p->moves[i].to + 1);
 		r = make_other_end(p, i);
 	}
 	p->tty = choose_tty(p);
