@@ -50,14 +50,13 @@ static int run_units(void *arg)
 	return r;
 }
 
-/* All units have ended: what is left of them, and then of the log. */
+/* All units have ended: the rest of the log. */
 static void finish(struct ringline_task *writer, struct ringline_task *reaper)
 {
 	struct ringline_scope_options o = RINGLINE_SCOPE_OPTIONS_INIT;
 	struct ringline_scope *scope;
-	int r = unit_reap_strays();
 
-	unit_log_say(NULL, r < 0 ? "ended; some processes did not" : "ended");
+	unit_log_say(NULL, "ended");
 	ringline_task_cancel(reaper);
 	ringline_task_detach(reaper);
 	unit_log_finish();
@@ -234,6 +233,7 @@ static int check_units(const char *units_dir)
 
 int main(int argc, char **argv)
 {
+	int status;
 	int r;
 
 	if (argc == 3 && !strcmp(argv[1], "check"))
@@ -246,5 +246,9 @@ int main(int argc, char **argv)
 	r = unit_reap_prepare();
 	if (r < 0)
 		return complain("signals", -r), 1;
-	return example_daemon_main(argc, argv, &supervisor);
+	status = example_daemon_main(argc, argv, &supervisor);
+	r = unit_reap_strays();
+	if (r < 0)
+		complain("strays", -r);
+	return status;
 }

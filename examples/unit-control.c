@@ -41,7 +41,7 @@ static void say_unit(FILE *to, const struct unit *u)
 	fprintf(to, "%-20s %-10s", u->conf->name, unit_state_name(u->state));
 	if (u->run && unit_run_pid(u->run) > 0)
 		fprintf(to, " pid=%lld", (long long)unit_run_pid(u->run));
-	fprintf(to, " restarts=%lu", u->restarts);
+	fprintf(to, " restarts=%lu", u->nstarts ? u->nstarts - 1 : 0);
 	if (*u->status)
 		fprintf(to, " \"%s\"", u->status);
 	fputc('\n', to);

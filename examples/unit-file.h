@@ -98,8 +98,8 @@ struct unit_conf {
 	uint64_t stop_timeout;
 };
 
-/* Reads all NAME.unit of a directory, and writes to `errors` what is wrong with them, a line each. Returns how many were wrong, with
- * the others in *list; -errno: the directory cannot be read. Blocks. */
+/* Reads all NAME.unit of a directory, and writes to `errors` what is wrong with them, a line each. Returns how many were
+ * wrong, with the others in *list; -errno: the directory cannot be read. Blocks. */
 int unit_dir_read(const char *dir, struct unit_conf **list, FILE *errors);
 
 void unit_conf_free(struct unit_conf *c);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What units say of themselves; unit-notify.h tells the idea. */
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,7 @@
 #include "unit.h"
 
 #define DATAGRAM_MAX 4096
+#define MOVES_MAX    16            /* of the main process, in a run */
 #define AT_ONCE      32            /* more than wait in a socket by default (net.unix.max_dgram_qlen) */
 
 static const char *directory;
@@ -55,23 +57,38 @@ static void refuse(struct unit_run *run, int64_t pid, const char *why)
 
 /* Understanding */
 
+/* A number becomes certain when there is a handle: it stays that process's while it lives, so whose it is is asked again then. */
+static int adopt(struct unit_run *run, struct ringline_process **p, long pid)
+{
+	int r;
+
+	if (!unit_tree_has(&run->unit->tree, pid))
+		return -ESRCH;
+	r = ringline_process_adopt(p, pid);
+	if (r < 0)
+		return r;
+	if (unit_tree_has(&run->unit->tree, pid) && ringline_process_kill(*p, 0) == 0)
+		return 0;
+	ringline_process_close(*p);
+	return -ESRCH;
+}
+
 static void take_main_pid(struct unit_run *run, int64_t from, const char *value)
 {
 	struct ringline_process *p;
 	char *end;
 	long pid = strtol(value, &end, 10);
 
-	if (*end || pid < 1 || ringline_process_adopt(&p, pid) < 0) {
-		refuse(run, from, "MAINPID is no process");
+	if (*end || pid < 1 || pid > INT_MAX)
+		refuse(run, from, "MAINPID is no number of a process");
+	else if (pid == unit_run_pid(run))
 		return;
-	}
-	/* Only now it is certain who is asked about: the number stays this process's while it lives. */
-	if (!unit_tree_has(&run->unit->tree, pid) || ringline_process_kill(p, 0) < 0) {
-		ringline_process_close(p);
+	else if (run->moves == MOVES_MAX)
+		refuse(run, from, "MAINPID has changed too often");
+	else if (adopt(run, &p, pid) < 0)
 		refuse(run, from, "MAINPID is not a process of the unit");
-		return;
-	}
-	unit_run_set_main(run, p);
+	else
+		unit_run_set_main(run, p);
 }
 
 static void take_status(struct unit_run *run, const char *value)

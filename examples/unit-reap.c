@@ -13,7 +13,7 @@
 #include "unit-run.h"
 #include "unit.h"
 
-#define STRAYS_TIME (5 * RINGLINE_NSEC_PER_SEC)
+#define STRAYS_TIME 5                /* seconds in which some child must have ended */
 
 static const int chld[] = { SIGCHLD };
 
@@ -134,27 +134,33 @@ static void kill_children(void)
 		closedir(threads);
 }
 
+static void take_ended(void)
+{
+	siginfo_t info = { 0 };
+
+	while (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | __WALL) == 0 && info.si_pid > 0)
+		info.si_pid = 0;
+}
+
 static bool have_children(void)
 {
 	return waitid(P_ALL, 0, NULL, WEXITED | WNOHANG | WNOWAIT | __WALL) == 0;
 }
 
-/* What dies leaves its own children to us: again, until there are none. */
+/* What dies leaves its own children to us: again, until there are none. The signal is still blocked. */
 int unit_reap_strays(void)
 {
-	struct ringline_scope_options o = RINGLINE_SCOPE_OPTIONS_INIT;
-	struct ringline_scope *scope;
-	int r;
+	const struct timespec patience = { .tv_sec = STRAYS_TIME };
+	sigset_t set;
 
-	o.deadline = ringline_now() + STRAYS_TIME;
-	r = ringline_scope_open(&scope, &o);
-	if (r < 0)
-		return r;
-	ringline_event_set(look);
-	while (r == 0 && have_children()) {
+	sigemptyset(&set);
+	sigaddset(&set, SIGCHLD);
+	for (;;) {
 		kill_children();
-		r = ringline_event_wait(unit_reaped);
+		take_ended();
+		if (!have_children())
+			return 0;
+		if (sigtimedwait(&set, NULL, &patience) < 0 && errno == EAGAIN)
+			return -EBUSY;
 	}
-	ringline_scope_close(scope);
-	return have_children() ? -EBUSY : 0;
 }

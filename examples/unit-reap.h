@@ -32,7 +32,8 @@ void unit_reap_release(void);
 /* The library has waited for a process. */
 void unit_reap_look(void);
 
-/* Kills whatever is left of all units, and waits for its end. Suspends. 0; -EBUSY: there are children still. */
+/* When there is no runtime any more: kills whatever is left of all units, and waits for its end. 0; -EBUSY: something does
+ * not end. */
 int unit_reap_strays(void);
 
 #endif

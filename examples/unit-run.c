@@ -74,19 +74,13 @@ static int await_first(void *arg)
 
 void unit_run_set_main(struct unit_run *run, struct ringline_process *process)
 {
-	int64_t pid = ringline_process_pid(process);
-	bool moves = run->main == run->first;
-
-	if (pid == ringline_process_pid(run->main)) {
-		ringline_process_close(process);
-		return;
-	}
-	if (!moves)
+	run->moves++;
+	if (run->main != run->first)
 		ringline_process_close(run->main);
 	else if (ringline_spawn(await_first, run) < 0)
 		unit_reap_look();
 	run->main = process;
-	unit_log_say(run->unit->conf->name, "its main process is %lld now", (long long)pid);
+	unit_log_say(run->unit->conf->name, "its main process is %lld now", (long long)ringline_process_pid(process));
 	unit_news();
 }
 
@@ -151,12 +145,15 @@ static ssize_t wait_once(struct unit_run *run, bool ending)
 	return ringline_select(cases, 4, sizeof(*cases), 0);
 }
 
-/* Until something is to be done; while it is ended, until the main process has. enum how, or -errno. */
+/* Until something is to be done; while it is ended, until the main process has. enum how, or -errno. A unit that never stops
+ * talking has us never wait: the others get their turn all the same. */
 static int watch(struct unit_run *run, bool ending)
 {
 	for (;;) {
-		ssize_t which = wait_once(run, ending);
+		ssize_t which = ringline_checkpoint();
 
+		if (which == 0)
+			which = wait_once(run, ending);
 		if (which < 0)
 			return (int)which;
 		if (which == 0 && !replaced(run))

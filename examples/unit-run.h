@@ -33,6 +33,7 @@ struct unit_run {
 	struct ringline_dgram *notify;    /* NULL: it says nothing */
 	char notify_path[108];
 	unsigned long refused;            /* datagrams */
+	unsigned int moves;               /* of the main process */
 	uint64_t deadline;                /* to be ready, or to be heard of */
 	uint64_t since;                   /* it was started */
 	bool ready;

@@ -21,8 +21,8 @@ struct unit_sockets {
 	size_t n;
 };
 
-/* Opens what the unit's file says; what is open already stays open, and what is no longer wanted is closed. 0; -errno, with all closed
- * and *wrong the address. */
+/* Opens what the unit's file says; what is open already stays open, and what is no longer wanted is closed. 0; -errno,
+ * with all closed and *wrong the address. */
 int unit_sockets_open(struct unit_sockets *sockets, const struct unit_conf *c, const char **wrong);
 void unit_sockets_close(struct unit_sockets *sockets);
 

@@ -43,8 +43,7 @@ static const char *cgroup_of(int64_t pid, char *text, size_t size)
 	return line;
 }
 
-/* Where the directory lies in the tree of cgroups: a process that is moved there says so, but the supervisor stays where it is; so
- * it is the part that is not the mount's. */
+/* How much of a path is where its file system is mounted: what follows is how the kernel names the cgroup. */
 static size_t find_mount(const char *path)
 {
 	size_t n = strlen(path);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What belongs to a unit: all there is in its cgroup, whoever made it and whatever it did since. Without cgroups (version 2, and the
- * right to make some) it is the process group that the unit's first process leads, which a process can leave: then it is no longer
+ * What belongs to a unit: all there is in its cgroup, whoever made it and whatever it did since. Without cgroups (version 2,
+ * and the right to make some) it is the process group that the unit's first process leads, which a process can leave: then it is no longer
  * the unit's, and is killed when the supervisor ends.
  */
 #ifndef EXAMPLES_UNIT_TREE_H

@@ -96,7 +96,6 @@ static void poke(struct unit *u)
 static void forget(struct unit *u)
 {
 	u->delay = 0;
-	u->restarts = 0;
 	u->nstarts = 0;
 }
 
@@ -188,18 +187,17 @@ static void fail_for_good(struct unit *u)
 	unit_set_state(u, UNIT_FAILED);
 }
 
-/* As many starts in its time as its file allows; this is one more. */
+/* Were there as many starts in its time as its file allows? If not, this is one more. */
 static bool starts_too_often(struct unit *u)
 {
 	unsigned long limit = u->conf->start_limit < UNIT_STARTS_MAX ? u->conf->start_limit : UNIT_STARTS_MAX;
 	uint64_t now = ringline_now();
-	bool over;
 
-	if (!limit)
-		return false;
-	over = u->nstarts >= limit && now - u->starts[(u->nstarts - limit) % UNIT_STARTS_MAX] < u->conf->start_limit_time;
+	if (limit && u->nstarts >= limit &&
+	    now - u->starts[(u->nstarts - limit) % UNIT_STARTS_MAX] < u->conf->start_limit_time)
+		return true;
 	u->starts[u->nstarts++ % UNIT_STARTS_MAX] = now;
-	return over;
+	return false;
 }
 
 /* The pause before it is started again: over, or it is poked. */
@@ -234,10 +232,8 @@ static int decide(struct unit *u, bool failed, uint64_t lasted)
 	}
 	if (lasted >= c->restart_reset)
 		u->delay = 0;
-	if (c->restart == UNIT_RESTART_ALWAYS || (c->restart == UNIT_RESTART_ON_FAILURE && failed)) {
-		u->restarts++;
+	if (c->restart == UNIT_RESTART_ALWAYS || (c->restart == UNIT_RESTART_ON_FAILURE && failed))
 		return pause_before_restart(u);
-	}
 	if (c->start == UNIT_START_ON_DEMAND) {
 		u->demanded = false;
 		return 0;

@@ -55,9 +55,8 @@ struct unit {
 	struct unit_tree tree;
 	struct unit_run *run;             /* NULL: it does not run */
 	uint64_t delay;                   /* before its next restart */
-	unsigned long restarts;           /* since it was started by hand */
 	uint64_t starts[UNIT_STARTS_MAX]; /* when the last ones were, as a ring */
-	unsigned long nstarts;
+	unsigned long nstarts;            /* since it was started by hand, that one too */
 	char status[UNIT_TEXT_MAX];       /* STATUS= */
 	char result[UNIT_TEXT_MAX];       /* how its last run ended */
 };

@@ -11,7 +11,7 @@
  *     hostile-child litter                  writes half lines, zeros, a line that is too long, and ends without a newline
  *     hostile-child crash                   dies of a signal that dumps core
  *     hostile-child thief                   says that process 1 and its own parent are its main process, and lives
- *     hostile-child babble                  says READY=1, and then nonsense without end
+ *     hostile-child babble                  says READY=1, and then, with three children, nonsense without end
  *     hostile-child changeling              says that its child is the main process, which then counts, and ends
  *     hostile-child dead-watchdog           says READY=1 and WATCHDOG=1 once, and no more
  *     hostile-child forge SOCKET            says something where it has nothing to say; prints whether that was possible
@@ -226,7 +226,12 @@ static int thief(void)
 
 static int babble(void)
 {
+	int i;
+
 	notify("READY=1");
+	for (i = 0; i < 3; i++)
+		if (fork() == 0)
+			break;
 	for (;;)
 		notify("STATUS=%ld\nX=%s", random(), "\001\002\nMAINPID=1");
 	return 0;
