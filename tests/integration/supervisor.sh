@@ -475,6 +475,15 @@ identity() {
 
 # Control
 
+# Clients that went a moment ago may still count.
+four_turned_away() {
+	[ "$("$tmp/hostile" clients "$tmp/control" 20)" = '4 of 20' ]
+}
+
+lists_mute() {
+	"$tmp/hostile" tell "$tmp/control" list | grep -q '^mute *running '
+}
+
 controlled() {
 	fresh
 	unit mute "exec=$tmp/hostile mute"
@@ -488,8 +497,8 @@ controlled() {
 	done
 	fails control status nobody-there
 	fails control start nobody-there
-	[ "$("$tmp/hostile" clients "$tmp/control" 20)" = '4 of 20' ]
-	control list | grep -q '^mute *running '
+	until_true four_turned_away
+	until_true lists_mute
 	control status mute | grep -q '^mute *running '
 	control shutdown
 	wait "$server"
