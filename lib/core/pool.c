@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/fault.h"
 #include "base/futex.h"
@@ -24,6 +25,7 @@
 
 /* What a thread takes from its wake to the queues is less, unless no processor is free. */
 #define PATIENCE (50 * UINT64_C(1000))
+#define GRACE    (100 * (long)RLN_NSEC_PER_MSEC)     /* for what was abandoned, at the end */
 
 struct rln_pool_thread {
 	struct rln_list link;             /* rln_pool.idle or rln_pool.gone */
@@ -353,6 +355,19 @@ static void *thread_main(void *arg)
 
 /* The pool as a whole */
 
+static int init_condition(pthread_cond_t *c)
+{
+	pthread_condattr_t attr;
+	int r;
+
+	if (pthread_condattr_init(&attr))
+		return -ENOMEM;
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	r = pthread_cond_init(c, &attr);
+	pthread_condattr_destroy(&attr);
+	return r ? -ENOMEM : 0;
+}
+
 int rln_pool_init(struct rln_pool *p, const struct rln_pool_config *config)
 {
 	int i;
@@ -372,11 +387,28 @@ int rln_pool_init(struct rln_pool *p, const struct rln_pool_config *config)
 	}
 	if (pthread_mutex_init(&p->lock, NULL))
 		return -ENOMEM;
-	if (pthread_cond_init(&p->changed, NULL)) {
+	if (init_condition(&p->changed) < 0) {
 		pthread_mutex_destroy(&p->lock);
 		return -ENOMEM;
 	}
 	return 0;
+}
+
+/*
+ * What was abandoned a moment ago is most likely over in a moment: the making of a process that was cut has a child to bury. What
+ * is stuck is left alone. Lock held.
+ */
+static void await_abandoned(struct rln_pool *p)
+{
+	struct timespec until;
+	int r = 0;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_nsec += GRACE;
+	until.tv_sec += until.tv_nsec / (long)RLN_NSEC_PER_SEC;
+	until.tv_nsec %= (long)RLN_NSEC_PER_SEC;
+	while (p->threads && r == 0)
+		r = pthread_cond_timedwait(&p->changed, &p->lock, &until);
 }
 
 void rln_pool_stop(struct rln_pool *p)
@@ -394,6 +426,7 @@ void rln_pool_stop(struct rln_pool *p)
 	}
 	while (p->threads > p->busy)
 		pthread_cond_wait(&p->changed, &p->lock);
+	await_abandoned(p);
 	reap(p);
 	if (p->threads)
 		rln_log(RLN_LOG_WARNING, "blocking pool: %u abandoned jobs still run", p->threads);

@@ -537,15 +537,16 @@ static void test_cancel_op(void)
 
 /* --- stuck -------------------------------------------------------------------------------------------------------- */
 
+/* Abandons a job that runs. */
 static int stuck_main(void *arg)
 {
-	struct ringline_scope_options o = RINGLINE_SCOPE_OPTIONS_INIT;
-	struct ringline_scope *scope;
+	struct gate *g = arg;
+	struct ringline_op *op;
 
-	o.deadline = ringline_now() + 20 * MSEC;
-	CONF_OK(ringline_scope_open(&scope, &o));
-	g_assert_cmpint(ringline_blocking_detached(through, arg, gate_disposed, NULL), ==, -ETIME);
-	g_assert_cmpint(ringline_scope_close(scope), ==, -ETIME);
+	CONF_OK(ringline_blocking_detached_begin(&op, through, g, gate_disposed, NULL));
+	CONF_UNTIL(g->inside);
+	CONF_OK(ringline_op_cancel(op));
+	g_assert_cmpint(ringline_op_await(op), ==, -ECANCELED);
 	return 0;
 }
 
@@ -565,6 +566,50 @@ static void test_stuck(void)
 	CONF_UNTIL(pool_stats(rt, RINGLINE_BLOCKING_BULK).threads == 0);
 	g_assert_cmpint(g.disposed, ==, 1);
 	conf_finish(rt);
+}
+
+static int slow(void *arg)
+{
+	struct gate *g = arg;
+
+	g->inside++;
+	g_usleep(5000);
+	return 0;
+}
+
+static int slow_main(void *arg)
+{
+	struct gate *g = arg;
+	struct ringline_op *op;
+
+	CONF_OK(ringline_blocking_detached_begin(&op, slow, g, gate_disposed, NULL));
+	CONF_UNTIL(g->inside);
+	CONF_OK(ringline_op_cancel(op));
+	g_assert_cmpint(ringline_op_await(op), ==, -ECANCELED);
+	return 0;
+}
+
+/* What is over in a moment is given that. On a machine that is too busy for it once in ten times is enough. */
+static void test_slow(void)
+{
+	struct ringline_blocking_stats s;
+	int i;
+
+	for (i = 0; i < 10; i++) {
+		struct ringline_runtime *rt = conf_serve(NULL, 1, NULL, NULL, NULL, NULL);
+		struct gate g = GATE_INIT;
+
+		CONF_OK(conf_call(rt, 0, slow_main, &g));
+		CONF_OK(ringline_runtime_shutdown(rt));
+		CONF_OK(ringline_runtime_join(rt));
+		s = pool_stats(rt, RINGLINE_BLOCKING_BULK);
+		CONF_UNTIL(pool_stats(rt, RINGLINE_BLOCKING_BULK).threads == 0);
+		g_assert_cmpint(g.disposed, ==, 1);
+		conf_finish(rt);
+		if (!s.stuck)
+			return;
+	}
+	g_assert_cmpuint(s.stuck, ==, 0);
 }
 
 /* --- limits ------------------------------------------------------------------------------------------------------- */
@@ -895,6 +940,7 @@ static void add_cases(void)
 	conf_add("/blocking/scope-disposes-of-what-nobody-took", test_dispose_op);
 	conf_add("/blocking/cancelled-operations", test_cancel_op);
 	conf_add("/blocking/stuck-job-does-not-hold-the-shutdown", test_stuck);
+	conf_add("/blocking/slow-job-is-over-after-the-shutdown", test_slow);
 	conf_add("/blocking/full-queue-is-eagain-or-a-wait", test_queue);
 	conf_add("/blocking/classes-do-not-starve-each-other", test_class);
 	conf_add("/blocking/priorities", test_priority);
