@@ -537,17 +537,21 @@ static void test_cancel_op(void)
 
 /* --- stuck -------------------------------------------------------------------------------------------------------- */
 
-/* Abandons a job that runs. */
-static int stuck_main(void *arg)
+/* A job that runs. */
+static int abandon(int (*job)(void *arg), struct gate *g)
 {
-	struct gate *g = arg;
 	struct ringline_op *op;
 
-	CONF_OK(ringline_blocking_detached_begin(&op, through, g, gate_disposed, NULL));
+	CONF_OK(ringline_blocking_detached_begin(&op, job, g, gate_disposed, NULL));
 	CONF_UNTIL(g->inside);
 	CONF_OK(ringline_op_cancel(op));
 	g_assert_cmpint(ringline_op_await(op), ==, -ECANCELED);
 	return 0;
+}
+
+static int stuck_main(void *gate)
+{
+	return abandon(through, gate);
 }
 
 /* The shutdown does not wait for it, but nothing it may touch is freed before it has ended. */
@@ -577,16 +581,9 @@ static int slow(void *arg)
 	return 0;
 }
 
-static int slow_main(void *arg)
+static int slow_main(void *gate)
 {
-	struct gate *g = arg;
-	struct ringline_op *op;
-
-	CONF_OK(ringline_blocking_detached_begin(&op, slow, g, gate_disposed, NULL));
-	CONF_UNTIL(g->inside);
-	CONF_OK(ringline_op_cancel(op));
-	g_assert_cmpint(ringline_op_await(op), ==, -ECANCELED);
-	return 0;
+	return abandon(slow, gate);
 }
 
 /* What is over in a moment is given that. On a machine that is too busy for it once in ten times is enough. */
