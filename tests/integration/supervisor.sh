@@ -475,15 +475,6 @@ identity() {
 
 # Control
 
-# Clients that went a moment ago may still count.
-four_turned_away() {
-	[ "$("$tmp/hostile" clients "$tmp/control" 20)" = '4 of 20' ]
-}
-
-lists_mute() {
-	"$tmp/hostile" tell "$tmp/control" list | grep -q '^mute *running '
-}
-
 controlled() {
 	fresh
 	unit mute "exec=$tmp/hostile mute"
