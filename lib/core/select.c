@@ -248,6 +248,8 @@ ssize_t ringline_select(struct ringline_case *cases, size_t n, size_t case_size,
 		r = rln_select_check(&s, cases, n, case_size, flags);
 	if (r == 0)
 		r = t->scope->reason;
+	if (r == 0 && !(flags & RINGLINE_SELECT_NOWAIT))
+		r = rln_object_pace(t);   /* also if there is always something ready */
 	if (r < 0)
 		return r;
 	if (n <= NODES_FEW)

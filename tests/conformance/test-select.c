@@ -705,6 +705,34 @@ static void test_token_case(void)
 	}
 }
 
+static int say_so(void *said)
+{
+	*(bool *)said = true;
+	return 0;
+}
+
+/* Whoever always finds something ready lets the others go on all the same. */
+static int greedy_main(void *arg)
+{
+	struct ringline_event *event;
+	struct ringline_case c;
+	bool said = false;
+
+	(void)arg;
+	CONF_OK(ringline_event_new(&event, NULL));
+	CONF_OK(ringline_event_set(event));
+	CONF_OK(ringline_spawn(say_so, &said));
+	c = on(RINGLINE_CASE_EVENT, event);
+	while (!said)
+		g_assert_cmpint(sel(&c, 1), ==, 0);
+	return ringline_event_free(event);
+}
+
+static void test_greedy(void)
+{
+	CONF_OK(conf_run(greedy_main, NULL));
+}
+
 static int wrong_worker_main(void *arg)
 {
 	struct ringline_case c = on(RINGLINE_CASE_EVENT, arg);
@@ -755,6 +783,7 @@ static void add(void)
 	conf_add("/select/idle-rounds-submit-nothing", test_idle);
 	conf_add("/select/cut-while-parked-for-ever", test_parked);
 	conf_add("/select/token-cancelled-by-another-thread", test_token_case);
+	conf_add("/select/always-ready-lets-others-go-on", test_greedy);
 	conf_add("/select/wrong-worker", test_wrong_worker);
 }
 
