@@ -13,6 +13,7 @@
 #include "unit.h"
 
 #define OUTPUT_HELD (64u * 1024)                    /* received and not written to the log yet */
+#define SPAWN_TIME  (30 * RINGLINE_NSEC_PER_SEC)    /* its files may lie on a server that does not answer */
 #define REST_TIME   (5 * RINGLINE_NSEC_PER_SEC)     /* what was killed has to end in */
 #define OUTPUT_TIME (2 * RINGLINE_NSEC_PER_SEC)     /* its output has to end in, once all is gone */
 
@@ -354,19 +355,23 @@ static void begin(struct unit_run *run)
 	}
 }
 
-/* A process that was made in spite of a cut is ended as any other. */
+static int spawn(struct unit_run *run)
+{
+	return unit_spawn(run, &run->stage);
+}
+
+/* No cut reaches it: a process that is there is ended as any other, with all it has made and its cgroup. */
 static int make(struct unit_run *run)
 {
 	struct unit *u = run->unit;
-	uint32_t stage = RINGLINE_PROCESS_STAGE_NONE;
 	int r = u->conf->notify ? unit_notify_open(run) : 0;
 
 	if (r == 0)
 		r = ringline_event_new(&run->output_over, NULL);
 	if (r == 0)
-		r = unit_spawn(run, &stage);
+		r = within(SPAWN_TIME, spawn, run);
 	if (r < 0 && r != -ECANCELED) {
-		snprintf(u->result, UNIT_TEXT_MAX, "cannot be started: %s: %s", ringline_process_stage_name(stage), strerror(-r));
+		snprintf(u->result, UNIT_TEXT_MAX, "cannot be started: %s: %s", ringline_process_stage_name(run->stage), strerror(-r));
 		unit_log_say(u->conf->name, "%s", u->result);
 	}
 	return r;

@@ -32,6 +32,7 @@ struct unit_run {
 	struct ringline_event *output_over;
 	struct ringline_dgram *notify;    /* NULL: it says nothing */
 	char notify_path[108];
+	uint32_t stage;                   /* at which making it failed */
 	unsigned long refused;            /* datagrams */
 	unsigned int moves;               /* of the main process */
 	uint64_t deadline;                /* to be ready, or to be heard of */

@@ -19,9 +19,6 @@
 #define REGIONS_MAX  64u
 #define OP_FTRUNCATE 55u              /* newer than the headers of liburing 2.3 */
 
-/* The kernel's limit for one transfer (MAX_RW_COUNT). */
-#define TRANSFER_MAX 0x7ffff000u
-
 static const struct {
 	uint8_t opcode;           /* enum rln_opcode */
 	uint8_t ring;             /* IORING_OP_* */
@@ -67,7 +64,7 @@ void rln_uring_files_init(struct rln_uring *u)
 
 static unsigned int bytes(const struct rln_op *op)
 {
-	return (unsigned int)rln_min(op->len, TRANSFER_MAX);
+	return (unsigned int)rln_min(op->len, RLN_URING_TRANSFER_MAX);
 }
 
 static void prep_transfer(struct io_uring_sqe *sqe, const struct rln_file_op *f)

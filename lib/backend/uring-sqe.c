@@ -12,9 +12,6 @@
 
 #include "backend/uring.h"
 
-/* The kernel's limit for one transfer (MAX_RW_COUNT). */
-#define TRANSFER_MAX 0x7ffff000u
-
 /* So many for a device are worth an enter of their own. */
 #define EAGER_MAX 8u
 
@@ -36,7 +33,7 @@ static unsigned int transfer(const struct rln_op *op)
 {
 	uint64_t left = op->len - op->progress;
 
-	return (unsigned int)rln_min(left, TRANSFER_MAX);
+	return (unsigned int)rln_min(left, RLN_URING_TRANSFER_MAX);
 }
 
 static void prep_recv_pool(const struct rln_uring *u, struct io_uring_sqe *sqe, const struct rln_op *op)
@@ -195,7 +192,7 @@ static void issue_eagerly(struct rln_uring *u, struct rln_op *op)
 
 static bool tries_quietly(const struct rln_uring *u, const struct rln_op *op)
 {
-	return op->opcode == RLN_OP_SEND && u->quiet && op->len && op->len <= TRANSFER_MAX && !(op->flags & RLN_OPF_ZERO_COPY);
+	return op->opcode == RLN_OP_SEND && u->quiet && op->len && op->len <= RLN_URING_TRANSFER_MAX && !(op->flags & RLN_OPF_ZERO_COPY);
 }
 
 void rln_uring_submit(struct rln_backend *b, struct rln_op *op)

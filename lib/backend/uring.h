@@ -48,6 +48,9 @@ extern const struct rln_backend_ops rln_backend_uring;
 #define RLN_ZC_REPORT_USAGE     (1u << 3)
 #define RLN_NOTIF_USAGE_COPIED  (1u << 31)
 
+/* The kernel's limit for one transfer (MAX_RW_COUNT). */
+#define RLN_URING_TRANSFER_MAX 0x7ffff000u
+
 #define RLN_UD_WAKE             1u
 #define RLN_UD_IGNORED          2u
 #define RLN_UD_NVME             3u

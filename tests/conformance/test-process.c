@@ -401,21 +401,10 @@ static pid_t fork_sleeper(void)
 	return pid;
 }
 
-static unsigned int open_fds(void)
-{
-	GDir *dir = g_dir_open("/proc/self/fd", 0, NULL);
-	unsigned int n = 0;
-
-	while (g_dir_read_name(dir))
-		n++;
-	g_dir_close(dir);
-	return n;
-}
-
 /* Who asks after a process again and again does not collect descriptors until it ends. */
 static void adopt_often(pid_t pid)
 {
-	unsigned int before = open_fds();
+	unsigned int before = conf_count_fds();
 	int i;
 
 	for (i = 0; i < 200; i++) {
@@ -426,7 +415,7 @@ static void adopt_often(pid_t pid)
 			CONF_OK(ringline_yield());
 		CONF_OK(ringline_process_close(p));
 	}
-	while (open_fds() > before)
+	while (conf_count_fds() > before)
 		CONF_OK(ringline_yield());
 }
 

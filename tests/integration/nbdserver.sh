@@ -21,19 +21,6 @@ end_all() {
 }
 trap end_all EXIT
 
-# claim FUNCTION ARGUMENT...: runs it in a shell of its own that ends with the first command that fails. Not as the condition of
-# an "if": there the shell would go on.
-claim() {
-	set +e
-	(
-		set -e
-		trap end_processes EXIT
-		"$@"
-	) >"$tmp/said" 2>&1
-	claimed=$?
-	set -e
-}
-
 held() {
 	cat "$tmp/said"
 	[ "$claimed" -eq 0 ]

@@ -28,19 +28,6 @@ end_all() {
 }
 trap end_all EXIT
 
-# claim FUNCTION ARGUMENT...: runs it in a shell of its own that ends with the first command that fails. Not as the condition of
-# an "if": there the shell would go on.
-claim() {
-	set +e
-	(
-		set -e
-		trap end_processes EXIT
-		"$@"
-	) >"$tmp/said" 2>&1
-	claimed=$?
-	set -e
-}
-
 held() {
 	[ "$claimed" -eq 0 ] || { cat "$tmp/said"; tail -40 "$tmp/log"; cat "$tmp/err"; }
 	[ "$claimed" -eq 0 ]

@@ -42,6 +42,19 @@ fails() {
 	fi
 }
 
+# claim FUNCTION ARGUMENT...: runs it in a shell of its own that ends with the first command that fails. Not as the condition of
+# an "if": there the shell would go on. The caller has an end_processes; what was printed is in $tmp/said, and $claimed is 0 if it held.
+claim() {
+	set +e
+	(
+		set -e
+		trap end_processes EXIT
+		"$@"
+	) >"$tmp/said" 2>&1
+	claimed=$?
+	set -e
+}
+
 # skip CLAIM REASON
 skip() {
 	tap_count=$((tap_count + 1))

@@ -249,7 +249,7 @@ static void audit_ended(const struct ringline_worker_stats *s)
 	g_assert_cmpuint(s->unknown_completions, ==, 0);
 }
 
-static unsigned int count_fds(void)
+unsigned int conf_count_fds(void)
 {
 	GDir *dir = g_dir_open("/proc/self/fd", 0, NULL);
 	unsigned int n = 0;
@@ -809,7 +809,7 @@ static void run_case(gconstpointer data)
 		g_test_skip(unavailable);
 		return;
 	}
-	fds = count_fds();
+	fds = conf_count_fds();
 	if (c->fn)
 		c->fn();
 	else if (c->fn_with)
@@ -818,7 +818,7 @@ static void run_case(gconstpointer data)
 		c->fn_of_kind(c->kind);
 	audit_log();
 	/* a ring is taken apart behind our back; its descriptor is gone at once */
-	left = count_fds();
+	left = conf_count_fds();
 	if (left != fds)
 		list_fds();
 	g_assert_cmpuint(left, ==, fds);

@@ -46,6 +46,9 @@ void conf_add_kinds(const char *topic, const char *name, void (*fn)(enum conf_ki
 
 bool conf_is(const char *engine);
 
+/* How many descriptors the process has open; the one that is open to count them is one of them. */
+unsigned int conf_count_fds(void);
+
 /* True with RINGLINE_TEST_FULL=1. */
 bool conf_full(void);
 
