@@ -29,7 +29,6 @@ struct nbd_job {
 	struct nbd_job *next;             /* of those that wait to leave, or of the pool's */
 	struct nbd_session *session;
 	struct nbd_job *whole;            /* of which it is a piece; NULL: it is all of its request */
-	struct ringline_op *op;           /* a read that was begun; NULL: none */
 	int64_t (*run)(struct nbd_job *job);
 	struct nbd_request request;       /* of a piece: offset and length are its own */
 	bool from_file;                   /* its reply is a header; the data are sent behind it from the file */

@@ -56,7 +56,6 @@ static struct nbd_job *new_job(struct nbd_session *s, const struct nbd_request *
 	}
 	job->session = s;
 	job->whole = NULL;
-	job->op = NULL;
 	job->request = *q;
 	job->from_file = false;
 	job->pieces = 0;
@@ -97,20 +96,17 @@ int64_t nbd_session_shielded(int64_t (*fn)(void *arg), void *arg)
 static int64_t run_read(struct nbd_job *job)
 {
 	const struct nbd_request *q = &job->request;
-	int64_t n = job->op ? ringline_op_await(job->op) : 0;
 
-	if (n >= 0 && n < q->length)
-		n = ringline_file_read_all(job->session->file, job->data + n, q->length - (size_t)n, q->offset + (uint64_t)n);
-	return n;
+	return ringline_file_read_all(job->session->file, job->data, q->length, q->offset);
 }
 
 /* Brings what is read into the kernel's cache. */
 static int64_t run_warm(struct nbd_job *job)
 {
 	const struct nbd_request *q = &job->request;
-	int64_t n = job->op ? ringline_op_await(job->op) : 0;
 	unsigned char scratch[SCRATCH];
 	uint32_t done = 0;
+	int64_t n = 0;
 
 	while (done < q->length && n >= 0) {
 		size_t part = q->length - done < SCRATCH ? q->length - done : SCRATCH;
@@ -204,19 +200,13 @@ static void gather(struct nbd_session *s, uint32_t n)
 	ringline_conn_set_option(s->conn, RINGLINE_CONN_RECEIVE_TOGETHER, (uint64_t)n * NBD_REQUEST);
 }
 
-/* Whether so many bytes are in the cache, which then are at *to*. If not, an operation may have been begun that reads them. */
+/* Whether so many bytes are in the cache, which then are at *to*. */
 static bool read_at_once(struct nbd_job *job, unsigned char *to, uint32_t length, uint64_t offset)
 {
-	int64_t n = ringline_file_read_begin(&job->op, job->session->file, to, length, offset);
-
-	if (n == 0)
-		n = ringline_op_result(job->op);
-	if (n != -EINPROGRESS)
-		job->op = NULL;
-	return n == length;
+	return ringline_file_try_read(job->session->file, to, length, offset) == (ssize_t)length;
 }
 
-/* What could not be begun, or was short, is tried again by the task. */
+/* What is not there, or not all of it, is read by a task. */
 static int read_one(struct nbd_session *s, const struct nbd_request *q)
 {
 	bool from_file = q->length >= NBD_FROM_FILE;

@@ -147,7 +147,19 @@ int ringline_file_writev_begin(struct ringline_op **ret, struct ringline_file *f
                                uint64_t offset) RINGLINE_MUST_CHECK;
 
 /*
- * The same with all of the bytes: goes on after short counts.
+ * Reads as ringline_file_read() does what is in the cache, and does not suspend: for a server that answers at once what it can,
+ * and starts a task for the rest, which the kernel has begun to read by then. A stackless task or a handler may call it. A
+ * scope's cut does not matter to it.
+ *
+ * Returns the number of bytes, which may be fewer than those wanted where the file goes on; 0 at its end; -EAGAIN (nothing of it
+ * can be had without waiting: it is not in the cache, or the file is a stream, or on a remote file system or one that does not
+ * tell), -EINVAL, -EBADF, -EFAULT, -EISDIR, -EIO, other errors of read(2), -EPERM.
+ * Since: 0.1
+ */
+ssize_t ringline_file_try_read(struct ringline_file *file, void *data, size_t len, uint64_t offset) RINGLINE_MUST_CHECK;
+
+/*
+ * Read and write all of the bytes: go on after short counts.
  *
  * Return len; -ENODATA (the file ends before), and the errors above. After an error part of the bytes may have been moved.
  * Since: 0.1

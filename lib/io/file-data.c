@@ -180,6 +180,14 @@ ssize_t ringline_file_writev(struct ringline_file *file, const struct iovec *iov
 	return rln_request_run(&q, r, __func__);
 }
 
+ssize_t ringline_file_try_read(struct ringline_file *file, void *data, size_t len, uint64_t offset)
+{
+	struct rln_request q;
+	int r = rln_file_prepare_transfer(&q, RLN_OP_READ, file, data, len, offset, __func__);
+
+	return rln_request_try(&q, r);
+}
+
 int ringline_file_read_begin(struct ringline_op **ret, struct ringline_file *file, void *data, size_t len, uint64_t offset)
 {
 	struct rln_request q;

@@ -109,6 +109,9 @@ struct rln_request {
  */
 int64_t rln_request_run(struct rln_request *q, int r, const char *call);
 
+/* What of it can be had at once; *r* as above. The result, -EAGAIN if that is nothing, or the turn had enough of such calls. */
+int64_t rln_request_try(struct rln_request *q, int r);
+
 /* Begins a copy of *q*, unless it is over at once. 0 or -errno. */
 int rln_request_begin(struct ringline_op **ret, struct rln_request *q, int r, const char *call) rln_must_check;
 

@@ -427,6 +427,7 @@ static int misuse_main(void *arg)
 	g_assert_cmpint(ringline_file_open(&file, b->file, "x", O_RDONLY, 0, NULL), ==, -EPERM);
 	g_assert_cmpint(ringline_file_open_begin(&op, &file, b->file, "x", O_RDONLY, 0, NULL), ==, -EPERM);
 	g_assert_cmpint(ringline_file_fd(b->file), ==, -EPERM);
+	g_assert_cmpint(ringline_file_try_read(b->file, b, 1, 0), ==, -EPERM);
 	g_assert_cmpint(ringline_file_release(b->file), ==, -EPERM);
 	g_assert_cmpint(ringline_file_info(b->file, &info), ==, -EPERM);
 	g_assert_cmpint(ringline_file_close(b->file), ==, -EPERM);
