@@ -12,8 +12,9 @@
  * What is in the cache is read at once, and a client with many such requests under way would get each reply by itself: a
  * packet, and a process woken up, for each, which costs both sides more than the request does. So the sender waits for
  * company, for NBD_HOLD at most and until so many are there as a client of its kind has under way, or half of them: the other
- * half is what it works on meanwhile. A client that turns out to have no more under way is not kept waiting again, and replies
- * that took their time anyway are not held at all. Over TCP as many requests are let come together, too (nbd-session.c).
+ * half is what it works on meanwhile. How many that is shows when NBD_HOLD has passed and nobody was answered, which is tried
+ * now and then; a client with one request at a time is kept waiting less and less often. Replies that took their time anyway
+ * are not held at all. Over TCP as many requests are let come together, too (nbd-session.c).
  */
 #include <errno.h>
 #include <string.h>
@@ -24,6 +25,7 @@
 #define SEND_MAX     64                   /* replies that leave in one call */
 #define TOGETHER_MAX 16u
 #define TRY_MORE     64u                  /* sends after which it is tried whether more would come together */
+#define TRY_LAST     4096u                /* as many, of a client that never had more than one under way */
 #define ZEROES       ((size_t)16 * 1024)
 
 /* The queue */
@@ -103,7 +105,19 @@ static ssize_t send_from_file(struct nbd_session *s, struct nbd_job *job)
 
 /* Sending */
 
-/* Until there are as many as are to leave together, or they have been kept long enough. */
+void nbd_reply_all_there(struct nbd_session *s, uint32_t n)
+{
+	s->together = n / 2 < TOGETHER_MAX ? n / 2 : TOGETHER_MAX;
+	s->sends = 0;
+	s->patience = TRY_MORE;
+	if (s->together > 1)
+		return;
+	s->together = 1;
+	s->alone = s->alone < TRY_LAST / 2 ? 2 * s->alone + TRY_MORE : TRY_LAST;
+	s->patience = s->alone;
+}
+
+/* Until there are as many as are wanted, or they have been kept long enough. */
 static void wait_for_company(struct nbd_session *s)
 {
 	struct ringline_case cases[] = {
@@ -111,23 +125,30 @@ static void wait_for_company(struct nbd_session *s)
 		{ .kind = RINGLINE_CASE_DEADLINE, .value = ringline_now() + NBD_HOLD },
 	};
 
-	if (ringline_event_reset(s->company) == 0 && ringline_select(cases, 2, sizeof(cases[0]), 0) == 0)
-		return;
-	s->together = s->waiting > 1 ? s->waiting / 2 : 1;
+	if (ringline_event_reset(s->company) < 0 || ringline_select(cases, 2, sizeof(cases[0]), 0) != 0 || s->wanted > TOGETHER_MAX)
+		nbd_reply_all_there(s, s->waiting);
+}
+
+/* Now and then one more, or from a client that has not had more than one under way all that come. */
+static void want_more(struct nbd_session *s)
+{
 	s->sends = 0;
+	if (s->together == 1)
+		s->wanted = 2 * TOGETHER_MAX;
+	else if (s->together < TOGETHER_MAX)
+		s->wanted = ++s->together;
 }
 
 static void hold(struct nbd_session *s)
 {
 	if (s->urgent || s->broken)
 		return;
-	if (s->together < s->waiting / 2) {
-		s->together = s->waiting / 2 < TOGETHER_MAX ? s->waiting / 2 : TOGETHER_MAX;
-		s->sends = 0;
-	} else if (s->together > 1 && s->together < TOGETHER_MAX && ++s->sends == TRY_MORE) {
-		s->together++;
-	}
-	if (s->waiting < s->together)
+	if (s->together < s->waiting / 2)
+		nbd_reply_all_there(s, s->waiting);
+	s->wanted = s->together;
+	if (++s->sends >= s->patience)
+		want_more(s);
+	if (s->waiting < s->wanted)
 		wait_for_company(s);
 }
 
@@ -181,7 +202,7 @@ static void queue(struct nbd_job *job, bool at_once)
 	s->waiting++;
 	s->urgent |= !at_once;
 	if (s->sending) {
-		if (s->urgent || s->waiting == s->together)
+		if (s->urgent || s->waiting == s->wanted)
 			ringline_event_set(s->company);
 		return;
 	}

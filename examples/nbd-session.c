@@ -343,9 +343,11 @@ static ssize_t wait_for_request(struct nbd_session *s, const void **data)
 	n = ringline_conn_peek_at_least(s->conn, NBD_REQUEST, data);
 	if (n != -ETIMEDOUT || s->gathered <= 1)
 		return n;
-	s->together = 1;                  /* it has no more under way than have come */
 	gather(s, 1);
-	return ringline_conn_peek_at_least(s->conn, NBD_REQUEST, data);
+	n = ringline_conn_peek_at_least(s->conn, NBD_REQUEST, data);
+	if (n > 0)
+		nbd_reply_all_there(s, (uint32_t)n / NBD_REQUEST);
+	return n;
 }
 
 /* 1: there may be another one; 0: the client wants no more; -errno. */
@@ -424,7 +426,7 @@ static void set_up(struct nbd_session *s)
 
 int nbd_session_run(struct ringline_conn *conn, struct ringline_file *file, const struct nbd_terms *terms)
 {
-	struct nbd_session s = { .conn = conn, .file = file, .terms = terms, .last = &s.first, .together = 1 };
+	struct nbd_session s = { .conn = conn, .file = file, .terms = terms, .last = &s.first, .together = 1, .patience = 1 };
 	int r = ringline_semaphore_new(&s.permits, PERMITS, NULL);
 
 	if (r == 0)

@@ -32,7 +32,10 @@ struct nbd_session {
 	struct nbd_job **last;
 	uint32_t waiting;                 /* how many they are */
 	uint32_t together;                /* how many leave together at least; 1: the client has no more under way */
+	uint32_t wanted;                  /* how many the sender waits for this time */
 	uint32_t sends;                   /* since that was changed */
+	uint32_t patience;                /* sends after which it is tried whether there are more */
+	uint32_t alone;                   /* the same, while there was no more than one under way: it grows */
 	uint32_t plain;                   /* requests since the last one that was not a small read of what is in the cache */
 	uint32_t gathered;                /* requests that the kernel lets come together; 0: it cannot */
 	bool urgent;                      /* one of them has been waited for by now */
@@ -49,6 +52,9 @@ int nbd_session_run(struct ringline_conn *conn, struct ringline_file *file, cons
 void nbd_reply_status(struct nbd_job *job, uint32_t error, bool at_once);
 void nbd_reply_read(struct nbd_job *job, bool at_once);
 void nbd_reply_extents(struct nbd_job *job, size_t n);
+
+/* So many are all that the client has under way: it has had no answer for a while. */
+void nbd_reply_all_there(struct nbd_session *s, uint32_t n);
 
 /* Gives a job's memory and permits back. */
 void nbd_session_end_job(struct nbd_job *job);
