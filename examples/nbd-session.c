@@ -13,7 +13,8 @@
  *
  * A client that reads much of what is in the cache sends its requests one by one, and is slower than the server: over TCP each
  * would be a wakeup, a call and an acknowledgement. So the kernel is told to wait for as many as the replies wait for each
- * other, and no longer; with anything else under way, for none.
+ * other, and no longer; with anything else under way, for none. Unix sockets cannot be told (they do not look at SO_RCVLOWAT),
+ * so there the reader itself pauses for a moment.
  *
  * A shutdown, or a client that is gone, cuts the reader. The jobs shield themselves: what was accepted is carried out, and
  * answered if there is still somebody to answer.
@@ -29,6 +30,7 @@
 #define SCRATCH     ((size_t)16 * 1024)
 #define SEND_BUFFER (2u << 20)            /* of unix sockets, whose default holds three large pieces; less if the system says so */
 #define UNSENT      (16u * 1024)          /* of TCP: more would be sent when the client acknowledges, at its expense */
+#define PAUSE       (NBD_HOLD / 3)        /* of a reader whose kernel cannot wait for several requests */
 #define ALL_PLAIN   64u                   /* requests after which the client is one that reads what is in the cache */
 
 /* Jobs */
@@ -332,6 +334,15 @@ static int carry_out(struct nbd_session *s, const struct nbd_request *q)
 	return job ? start_job(job, extents ? run_extents : run_other) : r;
 }
 
+/* Lets so many come together, before the client is listened to. */
+static void expect(struct nbd_session *s, uint32_t n)
+{
+	if (s->gathered)
+		gather(s, n);
+	else if (n > 1)
+		ringline_sleep(PAUSE);            /* if it was cut, so is what follows */
+}
+
 /* The bytes of a request at least, as ringline_conn_peek_at_least(). */
 static ssize_t wait_for_request(struct nbd_session *s, const void **data)
 {
@@ -339,7 +350,7 @@ static ssize_t wait_for_request(struct nbd_session *s, const void **data)
 
 	if (n >= (ssize_t)NBD_REQUEST)
 		return n;
-	gather(s, s->plain >= ALL_PLAIN ? s->together : 1);
+	expect(s, s->plain >= ALL_PLAIN ? s->together : 1);
 	n = ringline_conn_peek_at_least(s->conn, NBD_REQUEST, data);
 	if (n != -ETIMEDOUT || s->gathered <= 1)
 		return n;
