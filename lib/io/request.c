@@ -336,13 +336,12 @@ static enum rln_request_route start(struct rln_request *q, bool begun, int64_t *
 
 int64_t rln_request_try(struct rln_request *q, int r)
 {
-	struct rln_io *io = rln_io_current();
 	int64_t result = RLN_REQUEST_LATER;
 
 	if (r < 0)
-		return r;
-	if (q->flags & RLN_REQUEST_INLINE && !remote(q) && io->config.try_inline)
-		result = attempt(io, q);
+		return r;                 /* it may not even be a worker that calls */
+	if (q->flags & RLN_REQUEST_INLINE && !remote(q) && rln_io_current()->config.try_inline)
+		result = attempt(rln_io_current(), q);
 	if (q->moved)
 		return (int64_t)q->moved;
 	return result == RLN_REQUEST_LATER ? -EAGAIN : result;
