@@ -109,7 +109,7 @@ struct rln_request {
  */
 int64_t rln_request_run(struct rln_request *q, int r, const char *call);
 
-/* What of it can be had at once; *r* as above. The result, -EAGAIN if that is nothing, or the turn had enough of such calls. */
+/* What of it can be had at once; *r* as above. The result, or -EAGAIN if that is nothing. */
 int64_t rln_request_try(struct rln_request *q, int r);
 
 /* Begins a copy of *q*, unless it is over at once. 0 or -errno. */

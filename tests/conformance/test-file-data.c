@@ -599,19 +599,6 @@ static void test_many_writes(const char *dir)
 
 #define PAGE 4096
 
-/* Only the first page of it is in the cache, where there is one. */
-static struct ringline_file *half_cached(const char *dir)
-{
-	struct ringline_file *file;
-	char page[PAGE];
-
-	file_drop_cache(dir, "file");
-	file = file_open(dir, "file", O_RDONLY);
-	CONF_OK(posix_fadvise(ringline_file_fd(file), 0, 0, POSIX_FADV_RANDOM));
-	g_assert_cmpint(pread(ringline_file_fd(file), page, PAGE, 0), ==, PAGE);
-	return file;
-}
-
 /* What the worker has read at once, and the rest of it, are one read. */
 static int partly_cached_main(void *dir)
 {
@@ -620,22 +607,22 @@ static int partly_cached_main(void *dir)
 	struct ringline_file *file;
 	struct ringline_op *op;
 
-	file = half_cached(dir);
+	file = file_half_cached(dir, "file");
 	g_assert_cmpint(ringline_file_read(file, data, (size_t)3 * PAGE, 0), ==, 3 * PAGE);
 	conf_check(data, (size_t)3 * PAGE, 1, 0);
 	CONF_OK(ringline_file_close(file));
-	file = half_cached(dir);
+	file = file_half_cached(dir, "file");
 	g_assert_cmpint(ringline_file_read(file, data, (size_t)4 * PAGE, POSITION), ==, 3 * PAGE);
 	g_assert_cmpint(lseek(ringline_file_fd(file), 0, SEEK_CUR), ==, 3 * PAGE);
 	conf_check(data, (size_t)3 * PAGE, 1, 0);
 	CONF_OK(ringline_file_close(file));
-	file = half_cached(dir);
+	file = file_half_cached(dir, "file");
 	memset(data, 0, (size_t)3 * PAGE);
 	CONF_OK(ringline_file_read_begin(&op, file, data, (size_t)3 * PAGE, POSITION));
 	g_assert_cmpint(ringline_op_await(op), ==, 3 * PAGE);
 	conf_check(data, (size_t)3 * PAGE, 1, 0);
 	CONF_OK(ringline_file_close(file));
-	file = half_cached(dir);
+	file = file_half_cached(dir, "file");
 	memset(data, 0, (size_t)3 * PAGE);
 	g_assert_cmpint(ringline_file_readv(file, iov, 2, 0), ==, 3 * PAGE);
 	conf_check(data, (size_t)3 * PAGE, 1, 0);
@@ -654,7 +641,7 @@ static void test_partly_cached(const char *dir)
 static int full_queue_main(void *dir)
 {
 	struct ringline_file *other = file_open(dir, "other", O_RDWR | O_CREAT);
-	struct ringline_file *file = half_cached(dir);
+	struct ringline_file *file = file_half_cached(dir, "file");
 	char *data = g_malloc0((size_t)3 * PAGE);
 	struct ringline_op *first;
 	struct ringline_op *op;
@@ -693,7 +680,7 @@ static void test_full_queue(const char *dir)
 /* A cut in the queue keeps the first part, too. */
 static int cut_in_queue_main(void *dir)
 {
-	struct ringline_file *file = half_cached(dir);
+	struct ringline_file *file = file_half_cached(dir, "file");
 	char *data = g_malloc0((size_t)3 * PAGE);
 	struct ringline_op *op;
 	struct file_hold h;

@@ -14,19 +14,6 @@ static bool told(void)
 	return file_inline() && (place_is("ext4") || place_is("xfs"));
 }
 
-/* The first page of it is in the cache, and no other, where there is a cache. */
-static struct ringline_file *half_cached(const char *dir)
-{
-	struct ringline_file *file;
-	char page[PAGE];
-
-	file_drop_cache(dir, "file");
-	file = file_open(dir, "file", O_RDONLY);
-	CONF_OK(posix_fadvise(ringline_file_fd(file), 0, 0, POSIX_FADV_RANDOM));
-	g_assert_cmpint(pread(ringline_file_fd(file), page, PAGE, 0), ==, PAGE);
-	return file;
-}
-
 /* All of it, or nothing where nobody can tell. What was read is right, and the ring and threads had no part in it. */
 static void try_all(struct ringline_file *file, size_t n, uint64_t offset, ssize_t expected)
 {
@@ -67,7 +54,7 @@ static void test_cached(const char *dir)
 /* A try has the kernel begin with what was not there, so it may be there at any time. */
 static int part_main(void *dir)
 {
-	struct ringline_file *file = half_cached(dir);
+	struct ringline_file *file = file_half_cached(dir, "file");
 	char data[SIZE];
 	ssize_t n = ringline_file_try_read(file, data, SIZE, POSITION);
 

@@ -123,6 +123,18 @@ struct ringline_file *file_open(const char *dir, const char *name, int flags)
 	return file;
 }
 
+struct ringline_file *file_half_cached(const char *dir, const char *name)
+{
+	struct ringline_file *file;
+	char page[4096];
+
+	file_drop_cache(dir, name);
+	file = file_open(dir, name, O_RDONLY);
+	CONF_OK(posix_fadvise(ringline_file_fd(file), 0, 0, POSIX_FADV_RANDOM));
+	g_assert_cmpint(pread(ringline_file_fd(file), page, sizeof(page), 0), ==, sizeof(page));
+	return file;
+}
+
 void file_turns(int n)
 {
 	while (n--)

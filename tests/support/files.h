@@ -39,6 +39,9 @@ void file_drop_cache(const char *dir, const char *name);
 int file_try_open(struct ringline_file **file, const char *dir, const char *name, int flags);
 struct ringline_file *file_open(const char *dir, const char *name, int flags);
 
+/* Opens it for reading when only its first 4096 bytes are in the cache, where the file system has one. */
+struct ringline_file *file_half_cached(const char *dir, const char *name);
+
 /* Lets the others go first so many times. */
 void file_turns(int n);
 
