@@ -7,7 +7,8 @@
  *     nbd-client SOCKET storm BASE          writes without end from BASE on, and prints "SLOT GENERATION" when it is told so
  *     nbd-client SOCKET hoard NUMBER        as many connections ask for gigabytes and do not fetch them; another one is served
  *     nbd-client verify FILE BASE LOG       whether what a storm was told is what FILE has
- *     nbd-client ADDRESS visit SECONDS      connects again and again, reads, and prints how it went; a refusal is an error
+ *     nbd-client ADDRESS visit ENOUGH       connects again and again, reads, until the file ENOUGH is there and a few visits
+ *                                           went well; prints how it went; a refusal is an error
  *
  * SOCKET is the path of a unix socket, ADDRESS one or a port of 127.0.0.1. The server is given sockets with a time limit: what
  * does not come within 10 seconds does not come.
@@ -22,7 +23,6 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "nbd-protocol.h"
@@ -882,12 +882,11 @@ static enum visit visit_once(const char *where)
 	return i == 50 ? WHOLE : greeted ? CUT : TURNED_AWAY;
 }
 
-static int visit(const char *where, int seconds)
+static int visit(const char *where, const char *enough)
 {
-	time_t end = time(NULL) + seconds;
 	int n[VISITS] = { 0 };
 
-	while (time(NULL) < end)
+	while (!n[TURNED_AWAY] && (n[WHOLE] < 10 || access(enough, F_OK) != 0))
 		n[visit_once(where)]++;
 	printf("whole=%d cut=%d turned_away=%d\n", n[WHOLE], n[CUT], n[TURNED_AWAY]);
 	return 0;
@@ -920,6 +919,6 @@ int main(int argc, char **argv)
 		return verify(strtoull(argv[3], NULL, 10), argv[4]);
 	}
 	if (argc == 4 && !strcmp(argv[2], "visit"))
-		return visit(argv[1], atoi(argv[3]));
+		return visit(argv[1], argv[3]);
 	return 2;
 }
