@@ -483,7 +483,7 @@ int rln_job_submit(struct rln_job *job, bool patient)
 	return 0;
 }
 
-/* A class that has jobs and no room for them is looked at until it has not. */
+/* A class that has more jobs than room for them is looked at until it has not. */
 static void watch(struct rln_exec *x)
 {
 	struct rln_pool *p = x->pool;
@@ -499,22 +499,26 @@ static bool crowded(struct rln_pool_class *c)
 	return c->running >= c->allowed && first_job(c);
 }
 
-static bool any_crowded(struct rln_pool *p)
+/* Will it be crowded once those have come that were sent for? Nobody tells the worker when they have. */
+static bool any_will_be_crowded(struct rln_pool *p)
 {
 	int i;
 
-	for (i = 0; i < RLN_JOB_CLASSES; i++)
-		if (crowded(&p->class[i]))
+	for (i = 0; i < RLN_JOB_CLASSES; i++) {
+		struct rln_pool_class *c = &p->class[i];
+
+		if (first_job(c) && c->running + atomic_load_explicit(&c->queued, memory_order_relaxed) > c->allowed)
 			return true;
+	}
 	return false;
 }
 
-/* After the queues or the limits changed: sends for help, releases the lock, and looks again later if a class is crowded. */
+/* After the queues or the limits changed: sends for help, releases the lock, and looks again later if there is a need to. */
 static void unlock_and_help(struct rln_exec *x)
 {
 	struct rln_pool *p = x->pool;
 	struct help h = send_for_help(p);
-	bool late = any_crowded(p);
+	bool late = any_will_be_crowded(p);
 
 	pthread_mutex_unlock(&p->lock);
 	give_help(p, h);

@@ -808,6 +808,51 @@ static void test_chain(void)
 	run_with_one_thread(chain_main, NULL);
 }
 
+/* All of them are there from the start: nothing happens any more that would have the worker look, but for its own looking. */
+struct meeting {
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	int missing;
+};
+
+static int meet_job(void *arg)
+{
+	struct meeting *m = arg;
+
+	pthread_mutex_lock(&m->lock);
+	m->missing--;
+	pthread_cond_broadcast(&m->changed);
+	while (m->missing)
+		pthread_cond_wait(&m->changed, &m->lock);
+	pthread_mutex_unlock(&m->lock);
+	return 0;
+}
+
+static int meet_task(void *arg)
+{
+	return ringline_blocking(meet_job, arg, NULL);
+}
+
+static int meeting_main(void *arg)
+{
+	struct meeting m = { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, CHAIN };
+	struct ringline_scope *scope;
+	int i;
+
+	(void)arg;
+	CONF_OK(ringline_scope_open(&scope, NULL));
+	for (i = 0; i < CHAIN; i++)
+		CONF_OK(ringline_scope_spawn(scope, meet_task, &m));
+	CONF_OK(ringline_scope_close(scope));
+	g_assert_cmpuint(bulk().grown, >=, CHAIN - 1);
+	return 0;
+}
+
+static void test_meeting(void)
+{
+	run_with_one_thread(meeting_main, NULL);
+}
+
 /* --- many --------------------------------------------------------------------------------------------------------- */
 
 #define HAMMER_TASKS 40
@@ -943,6 +988,7 @@ static void add_cases(void)
 	conf_add("/blocking/priorities", test_priority);
 	conf_add("/blocking/idle-threads-end", test_idle);
 	conf_add("/blocking/jobs-that-wait-for-jobs", test_chain);
+	conf_add("/blocking/jobs-that-meet", test_meeting);
 	conf_add("/blocking/hammer", test_hammer);
 }
 
