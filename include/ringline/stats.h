@@ -52,6 +52,7 @@ struct ringline_worker_stats {
 	uint64_t lookups_cached;          /* of these, answered with what was kept */
 	uint64_t signals;                 /* queued in subscriptions (signal.h) */
 	uint64_t signals_lost;            /* real-time signals a subscription had no room for */
+	uint64_t files_queued;            /* operations on files that waited in the worker, threads having enough of them */
 
 	uint64_t waits;                   /* for completions */
 	uint64_t system_calls;            /* made by the backend */
@@ -67,7 +68,7 @@ struct ringline_worker_stats {
 };
 
 #define RINGLINE_WORKER_STATS_INIT { sizeof(struct ringline_worker_stats), \
-	0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, \
+	0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, \
 	0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 /*

@@ -71,6 +71,7 @@ struct rln_io_stats {
 	_Atomic uint64_t lookups;
 	_Atomic uint64_t lookups_merged;  /* of these, answered with an equal one that was under way */
 	_Atomic uint64_t lookups_cached;  /* of these, answered with what was kept */
+	_Atomic uint64_t files_queued;    /* operations on files that waited, threads having enough */
 	_Atomic uint64_t signals;         /* queued in subscriptions; these two are written by any thread, under a lock */
 	_Atomic uint64_t signals_lost;
 };
@@ -102,6 +103,14 @@ struct rln_io {
 	struct rln_slab requests;         /* of op handles (request.c) */
 	struct rln_list deferred;         /* rln_request.deferred: for the next turn, by `more` */
 	struct rln_deferred more;
+	struct rln_list queued;           /* rln_request.queued: until threads have less to do (request-queue.c) */
+	uint32_t nqueued;
+	uint32_t with_threads;            /* requests that the kernel's threads have, or ours of class io */
+	bool one_left;                    /* one of these has ended since queue_timer was armed */
+	struct rln_timer queue_timer;     /* armed while there are queued ones */
+	uint64_t heard;                   /* what had been received when that was looked at last */
+	uint64_t heard_at;                /* when it was found changed */
+	uint64_t dgrams_received;
 	int mounts_fd;                    /* tells of changes of mounts; -1: not needed yet (locality.c) */
 	uint32_t nlocal;                  /* devices that were learned */
 	uint64_t local[RLN_LOCAL_DEVICES];   /* the last of them */

@@ -99,6 +99,7 @@ io_sources = \
 	lib/io/region.c \
 	lib/io/region.h \
 	lib/io/request-calls.c \
+	lib/io/request-queue.c \
 	lib/io/request.c \
 	lib/io/request.h \
 	lib/io/resolve.c \

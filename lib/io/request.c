@@ -98,6 +98,10 @@ static void complete(struct rln_request *q, int64_t result)
 	q->result = finished(q, result);
 	q->route = RLN_ROUTE_NONE;
 	let_go(q);
+	if (q->counted) {
+		q->counted = false;
+		rln_request_left_threads(rln_io_current());
+	}
 	q->done(q);
 }
 
@@ -162,7 +166,7 @@ static void op_done(struct rln_op *op, const struct rln_completion *c)
 	struct rln_request *q = rln_container_of(op, struct rln_request, f.op);
 
 	if (rln_unlikely(is_for_threads(q, c->res)))
-		(void)!to_pool(q, true);          /* a patient job is never refused */
+		(void)!rln_request_to_threads(q, RLN_ROUTE_POOL, true);   /* a patient one is never refused */
 	else
 		complete(q, c->res);
 }
@@ -180,6 +184,41 @@ static enum rln_request_route way_of(const struct rln_request *q, bool far)
 	            rln_backend_carries(rln_exec_current->backend, q->f.op.opcode);
 
 	return ring ? RLN_ROUTE_RING : RLN_ROUTE_POOL;
+}
+
+enum rln_request_route rln_request_way(const struct rln_request *q)
+{
+	return way_of(q, remote(q));
+}
+
+/* Does it go to threads right away, the kernel's or ours, whose number others may be waiting for? */
+static bool is_done_by_threads(const struct rln_request *q, enum rln_request_route way)
+{
+	unsigned int opcode = q->f.op.opcode;
+
+	if (way == RLN_ROUTE_POOL)
+		return opcode != RLN_OP_CLOSE && !remote(q);
+	return opcode >= RLN_OP_FSYNC && opcode != RLN_OP_NVME;       /* the ring does not even try these at once */
+}
+
+int rln_request_to_threads(struct rln_request *q, enum rln_request_route way, bool patient)
+{
+	int r = 0;
+
+	rln_io_current()->with_threads += !q->counted;
+	q->counted = true;
+	if (way == RLN_ROUTE_RING)
+		to_ring(q);
+	else
+		r = to_pool(q, patient);
+	if (r < 0)
+		rln_io_current()->with_threads--;
+	return r;
+}
+
+static int queue_or_start(struct rln_request *q, enum rln_request_route way, bool patient)
+{
+	return rln_request_queue(rln_io_current(), q, way, patient) ? 0 : rln_request_to_threads(q, way, patient);
 }
 
 /* On the worker itself */
@@ -255,7 +294,7 @@ static void run_deferred(struct rln_deferred *d)
 		if (result != RLN_REQUEST_LATER)
 			complete(q, result);
 		else
-			(void)!to_pool(q, true);
+			(void)!queue_or_start(q, RLN_ROUTE_POOL, true);
 	}
 	if (!rln_list_empty(&io->deferred))
 		rln_exec_defer(io->exec, &io->more);
@@ -291,10 +330,12 @@ static int send_on_its_way(struct rln_request *q, enum rln_request_route way, bo
 	r = hold(q);
 	if (rln_unlikely(r < 0))
 		return r;
-	if (rln_likely(way == RLN_ROUTE_RING))
-		to_ring(q);
-	else if (way == RLN_ROUTE_DEFERRED)
+	if (way == RLN_ROUTE_DEFERRED)
 		defer(rln_io_current(), q);
+	else if (is_done_by_threads(q, way))
+		r = queue_or_start(q, way, patient);
+	else if (rln_likely(way == RLN_ROUTE_RING))
+		to_ring(q);
 	else
 		r = to_pool(q, patient);
 	if (r < 0)
@@ -304,7 +345,7 @@ static int send_on_its_way(struct rln_request *q, enum rln_request_route way, bo
 
 int rln_request_start(struct rln_request *q, bool patient)
 {
-	return send_on_its_way(q, way_of(q, remote(q)), patient);
+	return send_on_its_way(q, rln_request_way(q), patient);
 }
 
 /* NONE: it is over, with *result*; else the way it is to go. */
@@ -358,6 +399,10 @@ void rln_request_cancel(struct rln_request *q)
 		break;
 	case RLN_ROUTE_DEFERRED:
 		rln_list_del(&q->way.deferred);
+		complete(q, -ECANCELED);
+		break;
+	case RLN_ROUTE_QUEUED:
+		rln_request_leave_queue(rln_io_current(), q);
 		complete(q, -ECANCELED);
 		break;
 	default:
@@ -523,11 +568,13 @@ void rln_requests_init(struct rln_io *io)
 {
 	rln_slab_init(&io->requests, sizeof(struct slotted), 64, 0);
 	rln_list_init(&io->deferred);
+	rln_request_queue_init(io);
 	rln_list_init(&io->more.link);
 	io->more.run = run_deferred;
 }
 
 void rln_requests_fini(struct rln_io *io)
 {
+	rln_request_queue_fini(io);
 	rln_slab_fini(&io->requests);
 }

@@ -7,6 +7,7 @@
  *     start -+-- RING      by the backend, if it carries the opcode
  *            +-- DEFERRED  it would be inline, but the turn has had enough of them and the backend does not carry it
  *            +-- POOL      by a thread: of class io, or of class wait where a server of files that may be gone is asked
+ *            +-- QUEUED    it is for threads, the kernel's or ours, and these have enough while connections are busy
  *
  *     every one ends once, in done(), on the worker: with its result, or -ECANCELED if it was taken back
  *
@@ -53,6 +54,7 @@ enum rln_request_route {
 	RLN_ROUTE_NONE,
 	RLN_ROUTE_RING,
 	RLN_ROUTE_DEFERRED,
+	RLN_ROUTE_QUEUED,
 	RLN_ROUTE_POOL,
 };
 
@@ -77,9 +79,11 @@ struct rln_request {
 	uint8_t flags;                    /* RLN_REQUEST_* */
 	uint8_t opcode;                   /* as it is counted; f.op.opcode is how it is carried out */
 	atomic_bool cut;                  /* cancelled: calls of several steps look at it in between */
+	bool counted;                     /* in rln_io.with_threads */
 	uint16_t given;                   /* bytes of u that are arguments */
 	union {
 		struct rln_list deferred; /* rln_io.deferred */
+		struct rln_list queued;   /* rln_io.queued */
 		struct rln_job job;
 	} way;
 	union {
@@ -128,6 +132,24 @@ int rln_request_start(struct rln_request *q, bool patient) rln_must_check;
 int64_t rln_request_call(struct rln_request *q);
 int64_t rln_request_call_lock(struct rln_request *q);
 int64_t rln_request_attempt(struct rln_request *q);
+
+/* The way it goes unless it is done at once: RING or POOL. */
+enum rln_request_route rln_request_way(const struct rln_request *q) rln_must_check;
+
+/* By the kernel's threads or ours, and counts it, if it was not counted on its way before. As rln_request_start(). */
+int rln_request_to_threads(struct rln_request *q, enum rln_request_route way, bool patient) rln_must_check;
+
+/*
+ * request-queue.c. False: threads may have one more; of those that are not *patient* as many are queued as may wait for the pool.
+ */
+bool rln_request_queue(struct rln_io *io, struct rln_request *q, enum rln_request_route way, bool patient) rln_must_check;
+void rln_request_leave_queue(struct rln_io *io, struct rln_request *q);
+
+/* One that was counted has ended. */
+void rln_request_left_threads(struct rln_io *io);
+
+void rln_request_queue_init(struct rln_io *io);
+void rln_request_queue_fini(struct rln_io *io);
 
 void rln_requests_init(struct rln_io *io);
 void rln_requests_fini(struct rln_io *io);

@@ -71,6 +71,7 @@ static void read_io(struct ringline_worker_stats *out, const struct rln_io_stats
 	out->lookups_cached = rln_stat_get(&s->lookups_cached);
 	out->signals = rln_stat_get(&s->signals);
 	out->signals_lost = rln_stat_get(&s->signals_lost);
+	out->files_queued = rln_stat_get(&s->files_queued);
 }
 
 static void read_backend(struct ringline_worker_stats *out, const struct rln_backend_stats *s)
