@@ -258,10 +258,10 @@ static void give_help(struct rln_pool *p, struct help h)
 	if (!h.start)
 		return;
 	r = start_thread(p);
-	if (r == 0)
-		return;
-	rln_log(RLN_LOG_WARNING, "blocking pool: no thread could be started: error %d", -r);
-	fail_all(p, r);
+	if (!atomic_exchange_explicit(&p->short_of_threads, r < 0, memory_order_relaxed) && r < 0)
+		rln_log(RLN_LOG_WARNING, "blocking pool: no thread could be started: error %d", -r);
+	if (r < 0)
+		fail_all(p, r);
 }
 
 /* Sleeps on the idle list. False: nobody wanted anything, and the thread is to end. Lock held before and after. */
@@ -465,6 +465,12 @@ void rln_job_init(struct rln_job *job, int (*fn)(void *arg), void *arg, uint8_t 
 	job->lost = NULL;
 }
 
+int rln_job_refuse(uint8_t job_class)
+{
+	atomic_fetch_add_explicit(&rln_exec_current->pool->class[job_class].stats.refused, 1, memory_order_relaxed);
+	return -EAGAIN;
+}
+
 int rln_job_submit(struct rln_job *job, bool patient)
 {
 	struct rln_exec *x = job->exec;
@@ -473,8 +479,7 @@ int rln_job_submit(struct rln_job *job, bool patient)
 
 	if (!patient && queued >= x->pool->config.queue_limit) {
 		atomic_fetch_sub_explicit(&c->queued, 1, memory_order_relaxed);
-		atomic_fetch_add_explicit(&c->stats.refused, 1, memory_order_relaxed);
-		return -EAGAIN;
+		return rln_job_refuse(job->job_class);
 	}
 	atomic_fetch_add_explicit(&c->stats.submitted, 1, memory_order_relaxed);
 	atomic_store_explicit(&job->state, RLN_JOB_STAGED, memory_order_relaxed);

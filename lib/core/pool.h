@@ -120,6 +120,7 @@ struct rln_pool {
 	uint32_t searching;               /* woken or started, and have not looked at the queues yet */
 	uint64_t sent_at;                 /* when the last of those was sent for */
 	bool stopping;
+	_Atomic bool short_of_threads;    /* the last one could not be started: it is tried again, but not told again */
 	cpu_set_t cpus;                   /* where its threads may run: not only where the worker may that started them */
 	_Atomic uint64_t threads_now;     /* for the statistics */
 	_Atomic uint64_t threads_peak;
@@ -145,6 +146,9 @@ void rln_job_init(struct rln_job *job, int (*fn)(void *arg), void *arg, uint8_t 
  * the queue is full. A patient job's memory is its own bound: a task waits for it.
  */
 int rln_job_submit(struct rln_job *job, bool patient) rln_must_check;
+
+/* -EAGAIN, counted as a job that was refused: who queues jobs for the pool has a full queue. */
+int rln_job_refuse(uint8_t job_class);
 
 /* Takes a job back that no thread has taken yet. False: it runs or has ended. */
 bool rln_job_withdraw(struct rln_job *job);

@@ -100,6 +100,7 @@ static inline void rln_conn_count_received(struct ringline_conn *c, size_t n)
 {
 	c->bytes_received += n;
 	rln_stat_add(&c->io->stats.bytes_received, n);
+	rln_io_heard(c->io);
 	rln_conn_moved(c);
 }
 

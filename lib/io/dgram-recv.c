@@ -247,7 +247,7 @@ static void count(struct ringline_dgram *s, const struct ringline_dgram_msg *m)
 {
 	s->received += m->segment ? (m->length + m->segment - 1) / m->segment : 1;
 	s->bytes_received += m->length;
-	s->io->dgrams_received++;
+	rln_io_heard(s->io);
 	s->truncated += !!(m->flags & RINGLINE_MSG_TRUNCATED);
 }
 

@@ -102,7 +102,7 @@ static inline void rln_request_init(struct rln_request *q, unsigned int opcode, 
 	q->held[0] = file;
 	q->held[1] = NULL;
 	q->region = NULL;
-	q->counted = false;
+	q->threads = NULL;
 	q->call = rln_request_call;
 	q->finish = NULL;
 	q->dispose = NULL;

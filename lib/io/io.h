@@ -76,6 +76,16 @@ struct rln_io_stats {
 	_Atomic uint64_t signals_lost;
 };
 
+/* Threads that carry out requests, and those that wait because they have enough (request-queue.c). */
+struct rln_threads {
+	struct rln_io *io;
+	uint32_t have;                    /* requests */
+	uint32_t nqueued;
+	struct rln_list queued;           /* rln_request.queued */
+	struct rln_timer timer;           /* armed while there are queued ones */
+	bool moved;                       /* one of these has gone on since it was armed */
+};
+
 struct rln_io {
 	struct rln_exec *exec;
 	const struct rln_io_neighbours *neighbours;   /* NULL: there are none */
@@ -103,14 +113,10 @@ struct rln_io {
 	struct rln_slab requests;         /* of op handles (request.c) */
 	struct rln_list deferred;         /* rln_request.deferred: for the next turn, by `more` */
 	struct rln_deferred more;
-	struct rln_list queued;           /* rln_request.queued: until threads have less to do (request-queue.c) */
-	uint32_t nqueued;
-	uint32_t with_threads;            /* requests that the kernel's threads have, or ours of class io */
-	bool one_left;                    /* one of these has ended since queue_timer was armed */
-	struct rln_timer queue_timer;     /* armed while there are queued ones */
-	uint64_t heard;                   /* what had been received when that was looked at last */
-	uint64_t heard_at;                /* when it was found changed */
-	uint64_t dgrams_received;
+	struct rln_threads kernel;        /* threads of the ring's */
+	struct rln_threads pool;          /* and of class io */
+	uint64_t heard_turn;              /* the last that received something */
+	uint64_t heard_at;                /* when that was found to be the present one, or the one before */
 	int mounts_fd;                    /* tells of changes of mounts; -1: not needed yet (locality.c) */
 	uint32_t nlocal;                  /* devices that were learned */
 	uint64_t local[RLN_LOCAL_DEVICES];   /* the last of them */
@@ -167,6 +173,12 @@ void rln_io_resume_listeners(struct rln_io *io);
 static inline bool rln_io_full(const struct rln_io *io)
 {
 	return io->config.max_connections && io->nopen >= io->config.max_connections;
+}
+
+/* Something was received. */
+static inline void rln_io_heard(struct rln_io *io)
+{
+	io->heard_turn = rln_stat_get(&io->exec->stats.turns);
 }
 
 static inline struct rln_io *rln_io_current(void)

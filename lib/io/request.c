@@ -98,10 +98,8 @@ static void complete(struct rln_request *q, int64_t result)
 	q->result = finished(q, result);
 	q->route = RLN_ROUTE_NONE;
 	let_go(q);
-	if (q->counted) {
-		q->counted = false;
-		rln_request_left_threads(rln_io_current());
-	}
+	if (q->threads)
+		rln_request_left_threads(q);
 	q->done(q);
 }
 
@@ -166,7 +164,7 @@ static void op_done(struct rln_op *op, const struct rln_completion *c)
 	struct rln_request *q = rln_container_of(op, struct rln_request, f.op);
 
 	if (rln_unlikely(is_for_threads(q, c->res)))
-		(void)!rln_request_to_threads(q, RLN_ROUTE_POOL, true);   /* a patient one is never refused */
+		(void)!to_pool(q, true);          /* a patient job is never refused */
 	else
 		complete(q, c->res);
 }
@@ -186,39 +184,25 @@ static enum rln_request_route way_of(const struct rln_request *q, bool far)
 	return ring ? RLN_ROUTE_RING : RLN_ROUTE_POOL;
 }
 
-enum rln_request_route rln_request_way(const struct rln_request *q)
+int rln_request_go(struct rln_request *q, enum rln_request_route way, bool patient)
 {
-	return way_of(q, remote(q));
+	if (way == RLN_ROUTE_POOL)
+		return to_pool(q, patient);
+	to_ring(q);
+	return 0;
 }
 
-/* Does it go to threads right away, the kernel's or ours, whose number others may be waiting for? */
+/*
+ * Does it go to threads right away, the kernel's or ours, whose number others wait for? A close, or the end of a control group,
+ * is not to be put off. What the ring has threads do: all but transfers, commands, and most advice.
+ */
 static bool is_done_by_threads(const struct rln_request *q, enum rln_request_route way)
 {
 	unsigned int opcode = q->f.op.opcode;
 
 	if (way == RLN_ROUTE_POOL)
-		return opcode != RLN_OP_CLOSE && !remote(q);
-	return opcode >= RLN_OP_FSYNC && opcode != RLN_OP_NVME;       /* the ring does not even try these at once */
-}
-
-int rln_request_to_threads(struct rln_request *q, enum rln_request_route way, bool patient)
-{
-	int r = 0;
-
-	rln_io_current()->with_threads += !q->counted;
-	q->counted = true;
-	if (way == RLN_ROUTE_RING)
-		to_ring(q);
-	else
-		r = to_pool(q, patient);
-	if (r < 0)
-		rln_io_current()->with_threads--;
-	return r;
-}
-
-static int queue_or_start(struct rln_request *q, enum rln_request_route way, bool patient)
-{
-	return rln_request_queue(rln_io_current(), q, way, patient) ? 0 : rln_request_to_threads(q, way, patient);
+		return opcode != RLN_OP_CLOSE && opcode != RLN_OP_KILL_TREE && !remote(q);
+	return opcode >= RLN_OP_FSYNC && opcode != RLN_OP_FADVISE && opcode != RLN_OP_NVME;
 }
 
 /* On the worker itself */
@@ -294,7 +278,7 @@ static void run_deferred(struct rln_deferred *d)
 		if (result != RLN_REQUEST_LATER)
 			complete(q, result);
 		else
-			(void)!queue_or_start(q, RLN_ROUTE_POOL, true);
+			(void)!rln_request_to_threads(q, RLN_ROUTE_POOL, true);
 	}
 	if (!rln_list_empty(&io->deferred))
 		rln_exec_defer(io->exec, &io->more);
@@ -333,11 +317,9 @@ static int send_on_its_way(struct rln_request *q, enum rln_request_route way, bo
 	if (way == RLN_ROUTE_DEFERRED)
 		defer(rln_io_current(), q);
 	else if (is_done_by_threads(q, way))
-		r = queue_or_start(q, way, patient);
-	else if (rln_likely(way == RLN_ROUTE_RING))
-		to_ring(q);
+		r = rln_request_to_threads(q, way, patient);
 	else
-		r = to_pool(q, patient);
+		r = rln_request_go(q, way, patient);
 	if (r < 0)
 		let_go(q);
 	return r;
@@ -345,7 +327,7 @@ static int send_on_its_way(struct rln_request *q, enum rln_request_route way, bo
 
 int rln_request_start(struct rln_request *q, bool patient)
 {
-	return send_on_its_way(q, rln_request_way(q), patient);
+	return send_on_its_way(q, way_of(q, remote(q)), patient);
 }
 
 /* NONE: it is over, with *result*; else the way it is to go. */
@@ -402,7 +384,7 @@ void rln_request_cancel(struct rln_request *q)
 		complete(q, -ECANCELED);
 		break;
 	case RLN_ROUTE_QUEUED:
-		rln_request_leave_queue(rln_io_current(), q);
+		rln_request_leave_queue(q);
 		complete(q, -ECANCELED);
 		break;
 	default:

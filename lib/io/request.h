@@ -64,6 +64,7 @@ struct rln_request {
 	struct rln_list link[2];          /* ringline_file.requests[i] of held[i], or unlinked */
 	struct ringline_file *held[2];    /* NULL: none */
 	struct ringline_region *region;   /* the memory lies in it; NULL: in none */
+	struct rln_threads *threads;      /* that have it, or in whose queue it is; NULL: none */
 	union {
 		struct rln_wait *wait;
 		struct ringline_op *handle;
@@ -79,11 +80,10 @@ struct rln_request {
 	uint8_t flags;                    /* RLN_REQUEST_* */
 	uint8_t opcode;                   /* as it is counted; f.op.opcode is how it is carried out */
 	atomic_bool cut;                  /* cancelled: calls of several steps look at it in between */
-	bool counted;                     /* in rln_io.with_threads */
 	uint16_t given;                   /* bytes of u that are arguments */
 	union {
 		struct rln_list deferred; /* rln_io.deferred */
-		struct rln_list queued;   /* rln_io.queued */
+		struct rln_list queued;   /* rln_threads.queued */
 		struct rln_job job;
 	} way;
 	union {
@@ -133,20 +133,17 @@ int64_t rln_request_call(struct rln_request *q);
 int64_t rln_request_call_lock(struct rln_request *q);
 int64_t rln_request_attempt(struct rln_request *q);
 
-/* The way it goes unless it is done at once: RING or POOL. */
-enum rln_request_route rln_request_way(const struct rln_request *q) rln_must_check;
+/* By the ring or the pool, at once. As rln_request_start(). */
+int rln_request_go(struct rln_request *q, enum rln_request_route way, bool patient) rln_must_check;
 
-/* By the kernel's threads or ours, and counts it, if it was not counted on its way before. As rln_request_start(). */
+/* request-queue.c: by the kernel's threads or ours, once these may have it. As rln_request_start(). */
 int rln_request_to_threads(struct rln_request *q, enum rln_request_route way, bool patient) rln_must_check;
 
-/*
- * request-queue.c. False: threads may have one more; of those that are not *patient* as many are queued as may wait for the pool.
- */
-bool rln_request_queue(struct rln_io *io, struct rln_request *q, enum rln_request_route way, bool patient) rln_must_check;
-void rln_request_leave_queue(struct rln_io *io, struct rln_request *q);
+/* The threads are rid of it. */
+void rln_request_left_threads(struct rln_request *q);
 
-/* One that was counted has ended. */
-void rln_request_left_threads(struct rln_io *io);
+/* It was taken back. */
+void rln_request_leave_queue(struct rln_request *q);
 
 void rln_request_queue_init(struct rln_io *io);
 void rln_request_queue_fini(struct rln_io *io);

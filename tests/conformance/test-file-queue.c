@@ -26,14 +26,19 @@ static char names[COUNT][16];
 static struct ringline_conn *line;
 static int peer;
 
-/* From now until the worker has been at other things for a while, a connection of it is busy. */
-static void be_busy(void)
+/* In the turns after this one a connection of the worker is busy. */
+static void hear(void)
 {
 	char byte;
 
-	line = conf_open(CONF_UNIX, &peer);
 	conf_put(peer, "x", 1);
 	g_assert_cmpint(ringline_conn_recv(line, &byte, 1), ==, 1);
+}
+
+static void be_busy(void)
+{
+	line = conf_open(CONF_UNIX, &peer);
+	hear();
 }
 
 static void be_quiet(void)
@@ -48,12 +53,11 @@ static uint64_t queued(void)
 }
 
 /* Of each file, whose length is its number, the length is asked for. How many could be begun. */
-static int begin_stats(struct many *m, const char *dir)
+static int begin_stats(struct many *m)
 {
 	int r = 0;
 	int i;
 
-	m->dir = file_open(dir, ".", O_RDONLY | O_DIRECTORY);
 	for (i = 0; i < COUNT; i++) {
 		m->stat[i].size = sizeof(m->stat[i]);
 		r = ringline_path_stat_begin(&m->op[i], m->dir, names[i], 0, 0, &m->stat[i]);
@@ -100,8 +104,9 @@ static int enough_main(void *dir)
 	struct many m = { 0 };
 	int i;
 
+	m.dir = file_open(dir, ".", O_RDONLY | O_DIRECTORY);
 	be_busy();
-	g_assert_cmpint(begin_stats(&m, dir), ==, COUNT);
+	g_assert_cmpint(begin_stats(&m), ==, COUNT);
 	g_assert_cmpuint(queued(), ==, place_is("fuse") ? 0 : COUNT - ENOUGH);
 	for (i = COUNT; i-- > 0;)
 		take(&m, i, 0);
@@ -115,16 +120,22 @@ static void test_enough(const char *dir)
 	run_with(dir, 0, enough_main);
 }
 
+/* What was received before the worker slept is forgotten. */
 static int quiet_main(void *dir)
 {
 	struct many m = { 0 };
 	int i;
 
-	g_assert_cmpint(begin_stats(&m, dir), ==, COUNT);
+	m.dir = file_open(dir, ".", O_RDONLY | O_DIRECTORY);
+	be_busy();
+	CONF_OK(ringline_sleep(20 * RINGLINE_NSEC_PER_MSEC));
+	CONF_OK(ringline_yield());
+	g_assert_cmpint(begin_stats(&m), ==, COUNT);
 	for (i = 0; i < COUNT; i++)
 		take(&m, i, 0);
 	g_assert_cmpuint(queued(), ==, 0);
 	CONF_OK(ringline_file_close(m.dir));
+	be_quiet();
 	return 0;
 }
 
@@ -133,20 +144,19 @@ static void test_quiet(const char *dir)
 	run_with(dir, 0, quiet_main);
 }
 
-/* As many as may wait for the pool; what comes then is the ring's, or the pool's, which has its own bound. */
+/* For the pool no more wait than may wait in it. */
 static int full_main(void *dir)
 {
 	struct many m = { 0 };
 	int n;
 	int i;
 
+	m.dir = file_open(dir, ".", O_RDONLY | O_DIRECTORY);
 	be_busy();
-	n = begin_stats(&m, dir);
-	g_assert_cmpuint(queued(), ==, 20);
-	if (!file_ring())
-		g_assert_cmpint(n, ==, ENOUGH + 20 + 4);
-	else
-		g_assert_cmpint(n, ==, COUNT);
+	n = begin_stats(&m);
+	g_assert_cmpint(n, ==, file_ring() ? COUNT : ENOUGH + 20);
+	g_assert_cmpuint(queued(), ==, (uint64_t)n - ENOUGH);
+	g_assert_cmpuint(file_jobs(RINGLINE_BLOCKING_IO).refused, ==, file_ring() ? 0 : 1);
 	for (i = 0; i < n; i++)
 		take(&m, i, 0);
 	CONF_OK(ringline_file_close(m.dir));
@@ -166,8 +176,9 @@ static int cancelled_main(void *dir)
 	struct many m = { 0 };
 	int i;
 
+	m.dir = file_open(dir, ".", O_RDONLY | O_DIRECTORY);
 	be_busy();
-	g_assert_cmpint(begin_stats(&m, dir), ==, COUNT);
+	g_assert_cmpint(begin_stats(&m), ==, COUNT);
 	for (i = ENOUGH; i < COUNT; i += 3)
 		CONF_OK(ringline_op_cancel(m.op[i]));
 	for (i = 0; i < COUNT; i++)
@@ -188,9 +199,10 @@ static int dropped_main(void *dir)
 	struct ringline_scope *scope;
 	struct many m = { 0 };
 
+	m.dir = file_open(dir, ".", O_RDONLY | O_DIRECTORY);
 	be_busy();
 	CONF_OK(ringline_scope_open(&scope, NULL));
-	g_assert_cmpint(begin_stats(&m, dir), ==, COUNT);
+	g_assert_cmpint(begin_stats(&m), ==, COUNT);
 	g_assert_cmpuint(queued(), ==, COUNT - ENOUGH);
 	ringline_scope_close(scope);
 	CONF_OK(ringline_file_close(m.dir));
@@ -297,12 +309,6 @@ static void end_absent(struct absent *a)
 	CONF_OK(close(a->fd));
 }
 
-/* What the pool was given: of what is not the ring's all that has not been queued in the worker. */
-static uint64_t given_to_pool(void)
-{
-	return file_jobs(RINGLINE_BLOCKING_IO).submitted;
-}
-
 static void hang(struct ringline_file *file, struct absent *a, struct ringline_op **op)
 {
 	int i;
@@ -312,15 +318,31 @@ static void hang(struct ringline_file *file, struct absent *a, struct ringline_o
 	g_assert_cmpuint(queued(), ==, 0);
 }
 
-/* All that threads have waits, and what is queued behind it goes on all the same. */
+/* What threads were given by the worker, of the kernel or of the pool. */
+static uint64_t given(void)
+{
+	return file_jobs(RINGLINE_BLOCKING_IO).submitted + (file_ring() ? conf_stats(NULL).operations_submitted : 0);
+}
+
+/* What waits with the kernel's threads does not hold up what is for ours. */
+static void be_at_the_pool(const char *link)
+{
+	char target[16];
+
+	if (file_ring())
+		g_assert_cmpint(ringline_path_readlink(NULL, link, target, sizeof(target)), ==, 6);
+	g_assert_cmpuint(queued(), ==, 0);
+}
+
+/* All that threads have waits, but what is queued behind it goes on. */
 static int waiting_main(void *dir)
 {
 	struct ringline_file *file = file_open(dir, "1", O_RDONLY);
-	struct ringline_op *op[ENOUGH + 1];
+	struct ringline_stat stat = { .size = sizeof(stat) };
 	char *link = file_path(dir, "link");
+	struct ringline_op *op[ENOUGH + 1];
 	struct absent a;
-	char target[16];
-	uint64_t given;
+	uint64_t before;
 	int i;
 
 	if (!make_absent(&a)) {
@@ -330,14 +352,17 @@ static int waiting_main(void *dir)
 	}
 	be_busy();
 	hang(file, &a, op);
-	given = given_to_pool();
-	CONF_OK(ringline_path_readlink_begin(&op[ENOUGH], NULL, link, target, sizeof(target)));
+	be_at_the_pool(link);
+	hear();
+	before = given();
+	CONF_OK(ringline_path_stat_begin(&op[ENOUGH], NULL, link, 0, 0, &stat));
 	g_assert_cmpuint(queued(), ==, 1);
-	CONF_UNTIL(given_to_pool() == given + 1);
+	g_assert_cmpuint(given(), ==, before);
+	CONF_UNTIL(given() == before + 1);
 	make_present(&a);
 	for (i = 0; i < ENOUGH; i++)
 		g_assert_cmpint(ringline_op_await(op[i]), ==, 5);
-	g_assert_cmpint(ringline_op_await(op[ENOUGH]), ==, 6);
+	g_assert_cmpint(ringline_op_await(op[ENOUGH]), ==, -ENOENT);
 	end_absent(&a);
 	be_quiet();
 	g_free(link);
