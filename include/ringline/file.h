@@ -55,8 +55,9 @@ struct ringline_file_open_options {
 /*
  * Opens a file: flags are open(2)'s O_*, mode the permissions of a file that is made. It is closed on exec always. An open
  * that waits (a FIFO without a peer, a device, a server that does not answer) waits on a thread of its own class, and a cut
- * is told at once: the thread closes what it gets, if it ever gets it, and below a directory of such a server it may yet make
- * or empty the file. options may be NULL.
+ * is told at once: the thread closes what it gets, if it ever gets it. One that may make or empty a file (O_CREAT, O_TRUNC,
+ * O_TMPFILE) is waited for until that is known; but below a directory, dir, of such a server it may yet do so after a cut.
+ * options may be NULL.
  *
  * Returns 0; -EINVAL, -E2BIG, the errors of openat2(2) (-ENOENT, -EACCES, -EEXIST, -ELOOP, -EXDEV, -EMFILE, -EAGAIN, ...),
  * -EBADF (dir is closed), -ENOMEM, -ETIME, -ECANCELED, -EPERM, -EDEADLK. _begin: 0, or -EINVAL, -E2BIG, -EBADF, -EAGAIN

@@ -89,6 +89,8 @@ static int fetch(struct ringline_dgram *s, bool told)
 		s->errors |= told && s->asks_errors;
 	else if (n < 0)
 		note_failure(s, n);
+	if (n > 0)
+		rln_io_heard(s->io);
 	s->large = n > 0 && b->msg[n - 1].msg_len >= LARGE;
 	if (n > 0 && is_end(s)) {
 		b->count--;
@@ -247,7 +249,6 @@ static void count(struct ringline_dgram *s, const struct ringline_dgram_msg *m)
 {
 	s->received += m->segment ? (m->length + m->segment - 1) / m->segment : 1;
 	s->bytes_received += m->length;
-	rln_io_heard(s->io);
 	s->truncated += !!(m->flags & RINGLINE_MSG_TRUNCATED);
 }
 

@@ -6,8 +6,8 @@
  * it must be able to end there for real: tried with O_NONBLOCK first it would mean something else. So a thread does it, in two
  * steps:
  *
- *   1  class io, or wait below a directory that a server has: the name is looked up (O_PATH), which tells what it is. A regular file, a directory, or one that is to be made,
- *      is opened at once.
+ *   1  class io, or wait below a directory that a server has: the name is looked up (O_PATH), which tells what it is. A
+ *      regular file, a directory, or one that is to be made, is opened at once.
  *   2  class wait: everything else, by way of what the first step has found, so that a name which changed meanwhile makes no
  *      difference. Its threads may be stuck, and nothing else waits for them.
  *
@@ -15,9 +15,9 @@
  * by the worker itself (RESOLVE_CACHED, 5.12): first as O_PATH, which starts nothing, to see what it is, then for real, with
  * O_NONBLOCK so that not even a name that has changed meanwhile, or a lease, can make it wait.
  *
- * The first step is waited for, so that a cut open has not made or emptied a file behind its caller's back; but for one below
- * a directory that a server has. What may wait owns its memory, the path and a duplicate of the directory among it: a cut
- * abandons it, and its thread closes what it gets in the end.
+ * The first step of an open that may make or empty a file is waited for, so that it has not done so behind its caller's back;
+ * but for one below a directory that a server has. All others own their memory, the path and a duplicate of the directory among
+ * it: a cut abandons them, and the thread closes what it gets in the end.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -131,6 +131,12 @@ static int open_inline(struct rln_file_facts *facts, struct rln_io *io, const st
 }
 
 /* On a thread */
+
+/* May there be a file afterwards that there was not, or one that is empty now? */
+static bool leaves_traces(uint64_t flags)
+{
+	return flags & (O_CREAT | O_TRUNC | (O_TMPFILE & ~O_DIRECTORY));
+}
 
 /* Can this open only end at once, whatever the name stands for? */
 static bool never_waits(uint64_t flags)
@@ -265,16 +271,16 @@ static int own_dir(struct opening *o, struct ringline_file *dir)
 }
 
 /* A step that may be abandoned. Negative: the opening is disposed of, or will be. */
-static int run_abandonable(struct opening *o, int (*step)(void *arg))
+static int run_abandonable(struct opening *o, int (*step)(void *arg), uint32_t job_class)
 {
 	struct ringline_blocking_options options = RINGLINE_BLOCKING_OPTIONS_INIT;
 
-	options.job_class = RINGLINE_BLOCKING_WAIT;
+	options.job_class = job_class;
 	return ringline_blocking_detached(step, o, dispose, &options);
 }
 
-/* One that ends soon is waited for: what it has opened, or made, is told even if there was a cut. As above. */
-static int run_first(struct opening *o)
+/* One that is waited for: what it has made is told even if there was a cut. As above. */
+static int run_whole(struct opening *o)
 {
 	struct ringline_blocking_options options = RINGLINE_BLOCKING_OPTIONS_INIT;
 	int r;
@@ -289,23 +295,29 @@ static int run_first(struct opening *o)
 }
 
 /* Lets the directory go as soon as it is not needed any more. */
-static int run_steps(struct opening *o, struct ringline_file *dir)
+static int run_first(struct opening *o, struct ringline_file *dir)
 {
+	bool far = dir && dir->remote;
 	int r;
 
-	if (dir && dir->remote) {
+	if (far || !leaves_traces(o->how.flags)) {
 		r = own_dir(o, dir);
-		if (r == 0)
-			r = run_abandonable(o, first_step);
-		return r == WAITS_FOR_MORE ? run_abandonable(o, second_step) : r;
+		return r < 0 ? r : run_abandonable(o, first_step, far ? RINGLINE_BLOCKING_WAIT : RINGLINE_BLOCKING_IO);
 	}
-	r = run_first(o);
+	r = run_whole(o);
 	if (r != WAITS_FOR_MORE) {
 		let_go(dir);
 		return r;
 	}
 	r = own_dir(o, dir);
-	return r < 0 ? r : run_abandonable(o, second_step);
+	return r < 0 ? r : WAITS_FOR_MORE;
+}
+
+static int run_steps(struct opening *o, struct ringline_file *dir)
+{
+	int r = run_first(o, dir);
+
+	return r == WAITS_FOR_MORE ? run_abandonable(o, second_step, RINGLINE_BLOCKING_WAIT) : r;
 }
 
 /* The calls */

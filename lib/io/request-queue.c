@@ -22,7 +22,7 @@
 /* Was something received lately? As whoever looks in every turn sees it, at no expense to who receives. */
 static bool has_heard(struct rln_io *io)
 {
-	if (rln_stat_get(&io->exec->stats.turns) - io->heard_turn <= 1)
+	if (rln_stat_get(&io->exec->stats.turns) == io->heard_turn)
 		io->heard_at = io->exec->now;
 	return io->exec->now - io->heard_at < QUIET;
 }
@@ -79,8 +79,11 @@ static void go_on_while_they_may(struct rln_threads *t)
 
 static int look_later(struct rln_threads *t)
 {
+	struct rln_exec *x = t->io->exec;
+
 	t->moved = false;
-	return rln_timer_arm(t->io->exec, &t->timer, rln_time_add(t->io->exec->now, QUIET));
+	rln_timer_cancel(x, &t->timer);
+	return rln_timer_arm(x, &t->timer, rln_time_add(rln_clock_now(x->clock), QUIET));
 }
 
 static void let_some_go_on(struct rln_threads *t, uint32_t most)
@@ -120,7 +123,7 @@ int rln_request_to_threads(struct rln_request *q, enum rln_request_route way, bo
 		return start(t, q, patient);
 	if (!patient && way == RLN_ROUTE_POOL && t->nqueued >= io->exec->pool->config.queue_limit)
 		return rln_job_refuse(RLN_JOB_IO);
-	if (!rln_timer_armed(&t->timer) && look_later(t) < 0)
+	if (!first(t) && look_later(t) < 0)
 		return start(t, q, patient);
 	q->route = RLN_ROUTE_QUEUED;
 	q->threads = t;

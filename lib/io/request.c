@@ -193,16 +193,18 @@ int rln_request_go(struct rln_request *q, enum rln_request_route way, bool patie
 }
 
 /*
- * Does it go to threads right away, the kernel's or ours, whose number others wait for? A close, or the end of a control group,
- * is not to be put off. What the ring has threads do: all but transfers, commands, and most advice.
+ * Does it go to threads right away, the kernel's or ours, whose number others wait for? The ring tries transfers and commands
+ * itself. A close, advice, or the end of a control group is not to be put off.
  */
 static bool is_done_by_threads(const struct rln_request *q, enum rln_request_route way)
 {
 	unsigned int opcode = q->f.op.opcode;
 
+	if (opcode == RLN_OP_FADVISE)
+		return false;
 	if (way == RLN_ROUTE_POOL)
 		return opcode != RLN_OP_CLOSE && opcode != RLN_OP_KILL_TREE && !remote(q);
-	return opcode >= RLN_OP_FSYNC && opcode != RLN_OP_FADVISE && opcode != RLN_OP_NVME;
+	return opcode >= RLN_OP_FSYNC && opcode != RLN_OP_NVME;
 }
 
 /* On the worker itself */

@@ -628,6 +628,34 @@ static void test_cut_stalled(const char *dir)
 	file_run(dir, cut_stalled_main);
 }
 
+/* The same where nobody could know that the name leads to a server. */
+static int cut_lookup_main(void *dir)
+{
+	char *path = file_path(dir, "not there");
+	unsigned int fds = file_fds();
+	struct ringline_file *file = NULL;
+	struct ringline_op *op;
+
+	place_fault("stall lookup");
+	CONF_OK(ringline_file_open_begin(&op, &file, NULL, path, O_RDONLY, 0, NULL));
+	place_stalled("lookup");
+	CONF_OK(ringline_op_cancel(op));
+	g_assert_cmpint(ringline_op_await(op), ==, -ECANCELED);
+	g_assert_null(file);
+	g_assert_cmpuint(place_stalled_now("lookup"), ==, 1);
+	g_assert_cmpuint(file_jobs(RINGLINE_BLOCKING_IO).stuck, ==, 1);
+	place_fault("release lookup");
+	CONF_UNTIL(file_jobs(RINGLINE_BLOCKING_IO).stuck == 0);
+	g_assert_cmpuint(file_fds(), ==, fds);
+	g_free(path);
+	return 0;
+}
+
+static void test_cut_lookup(const char *dir)
+{
+	file_run(dir, cut_lookup_main);
+}
+
 static int not_awaited_main(void *dir)
 {
 	struct ringline_file *file;
@@ -681,6 +709,7 @@ static void add(void)
 	place_add_each("file-open", "cut-at-the-start-opens-nothing", test_cut);
 	place_add_each("file-open", "cut-while-queued-takes-it-back", test_cut_queued);
 	place_add("file-open", "fuse", "cut-while-stalled-is-told-at-once", test_cut_stalled);
+	place_add("file-open", "fuse", "cut-while-the-name-is-looked-up", test_cut_lookup);
 	place_add_each("file-open", "not-awaited-is-closed", test_not_awaited);
 }
 

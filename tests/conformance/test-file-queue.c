@@ -120,20 +120,31 @@ static void test_enough(const char *dir)
 	run_with(dir, 0, enough_main);
 }
 
-/* What was received before the worker slept is forgotten. */
+static void take_all(struct many *m)
+{
+	int i;
+
+	for (i = 0; i < COUNT; i++)
+		take(m, i, 0);
+}
+
+/* Nothing was received, or nothing since the worker slept. */
 static int quiet_main(void *dir)
 {
 	struct many m = { 0 };
-	int i;
 
 	m.dir = file_open(dir, ".", O_RDONLY | O_DIRECTORY);
-	be_busy();
-	CONF_OK(ringline_sleep(20 * RINGLINE_NSEC_PER_MSEC));
-	CONF_OK(ringline_yield());
 	g_assert_cmpint(begin_stats(&m), ==, COUNT);
-	for (i = 0; i < COUNT; i++)
-		take(&m, i, 0);
 	g_assert_cmpuint(queued(), ==, 0);
+	take_all(&m);
+	be_busy();
+	g_assert_cmpint(begin_stats(&m), ==, COUNT);
+	g_assert_cmpuint(queued(), ==, COUNT - ENOUGH);
+	take_all(&m);
+	CONF_OK(ringline_sleep(20 * RINGLINE_NSEC_PER_MSEC));
+	g_assert_cmpint(begin_stats(&m), ==, COUNT);
+	g_assert_cmpuint(queued(), ==, COUNT - ENOUGH);
+	take_all(&m);
 	CONF_OK(ringline_file_close(m.dir));
 	be_quiet();
 	return 0;
@@ -358,7 +369,7 @@ static int waiting_main(void *dir)
 	CONF_OK(ringline_path_stat_begin(&op[ENOUGH], NULL, link, 0, 0, &stat));
 	g_assert_cmpuint(queued(), ==, 1);
 	g_assert_cmpuint(given(), ==, before);
-	CONF_UNTIL(given() == before + 1);
+	CONF_UNTIL(given() > before);
 	make_present(&a);
 	for (i = 0; i < ENOUGH; i++)
 		g_assert_cmpint(ringline_op_await(op[i]), ==, 5);
