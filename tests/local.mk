@@ -280,6 +280,7 @@ file_programs = \
 	tests/conformance/test-file-open \
 	tests/conformance/test-file-ops \
 	tests/conformance/test-file-queue \
+	tests/conformance/test-file-region \
 	tests/conformance/test-file-stream \
 	tests/conformance/test-file-try \
 	tests/conformance/test-path-each \
@@ -370,6 +371,8 @@ tests_conformance_test_file_stream_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
 tests_conformance_test_file_stream_LDADD = $(CONFORMANCE_LIBS)
 tests_conformance_test_file_queue_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
 tests_conformance_test_file_queue_LDADD = $(CONFORMANCE_LIBS)
+tests_conformance_test_file_region_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
+tests_conformance_test_file_region_LDADD = $(CONFORMANCE_LIBS)
 tests_conformance_test_file_try_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)
 tests_conformance_test_file_try_LDADD = $(CONFORMANCE_LIBS)
 tests_conformance_test_file_ops_CPPFLAGS = $(CONFORMANCE_CPPFLAGS)

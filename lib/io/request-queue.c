@@ -12,9 +12,9 @@
 #include "core/executor.h"
 #include "io/request.h"
 
-/* So many at least: the kernel has 16 threads for a ring (uring.c); and besides those that ours run, so that none is without. */
+/* As many as the kernel has threads for a ring (uring.c); and besides those that ours run, so that none is without. */
 #define ENOUGH 16u
-#define READY  8u
+#define READY  4u
 
 /* Connections that were silent for so long do not mind; and if nobody goes on for so long, threads are not busy, but wait. */
 #define QUIET (10 * RLN_NSEC_PER_MSEC)
@@ -29,10 +29,8 @@ static bool has_heard(struct rln_io *io)
 
 static bool have_enough(struct rln_threads *t)
 {
-	uint32_t enough = ENOUGH;
+	uint32_t enough = t == &t->io->pool ? t->io->exec->pool->config.limit[RLN_JOB_IO] + READY : ENOUGH;
 
-	if (t == &t->io->pool)
-		enough = rln_max(enough, t->io->exec->pool->config.limit[RLN_JOB_IO] + READY);
 	return has_heard(t->io) && t->have >= enough;
 }
 

@@ -91,7 +91,7 @@ static void run_with(const char *dir, uint32_t jobs, int (*fn)(void *dir))
 
 	put_files(dir);
 	conf_config(&c);
-	c.blocking_io_threads = 4;                /* of which the bound for threads of ours is made */
+	c.blocking_io_threads = ENOUGH - 4;       /* so that the bound for the kernel's threads and for ours is the same */
 	c.blocking_queue = jobs;
 	CONF_OK(conf_run_with(&c, fn, (void *)dir));
 }
@@ -388,7 +388,7 @@ static void test_waiting(const char *dir)
 	put_files(dir);
 	CONF_OK(symlink("target", link));
 	CONF_OK(setxattr(file, "user.name", "value", 5, 0));
-	file_run_with_threads(dir, 4, waiting_main);
+	file_run_with_threads(dir, ENOUGH - 4, waiting_main);
 	g_free(link);
 	g_free(file);
 }

@@ -504,12 +504,13 @@ drain_under_load() {
 	start "$1" -a "$tmp/log-drain" -w 2 -q 5
 	fetch --limit-rate 2M "$url/5000003.bin" >"$tmp/download" &
 	download=$!
-	wrk -t 1 -c 50 -d 2 "$url/1024.bin" >"$tmp/load" &
+	wrk -t 1 -c 50 -d 3 "$url/1024.bin" >"$tmp/load" &
 	for i in 1 2 3 4; do
 		curl --silent --fail-early --output /dev/null --write-out '%{http_code} %{exitcode}\n' "$url/hello.txt?[1-100000]" |
 			sort | uniq -c | sort -rn >"$tmp/loop-$i" &
 	done
-	sleep 1
+	until grep -q 'GET /1024.bin' "$tmp/log-drain" && grep -q 'GET /hello.txt' "$tmp/log-drain"; do sleep 0.02; done
+	sleep 0.3        # of service to all of them
 	stop
 	wait "$download"
 	cmp "$tmp/download" "$root/5000003.bin"
