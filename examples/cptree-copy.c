@@ -117,7 +117,7 @@ static int give_file(const struct job *job, const char *name)
 	return ringline_file_link(job->to, job->folder->target, name);
 }
 
-/* An open that is cut short may yet make the file. */
+/* Below a directory of a server that does not answer an open that is cut short may yet make the file. */
 static int open_temporary(struct job *job)
 {
 	int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW;

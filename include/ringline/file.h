@@ -153,8 +153,8 @@ int ringline_file_writev_begin(struct ringline_op **ret, struct ringline_file *f
  * scope's cut does not matter to it.
  *
  * Returns the number of bytes, which may be fewer than those wanted where the file goes on; 0 at its end; -EAGAIN (nothing of it
- * can be had without waiting: it is not in the cache, or the file is a stream, or on a remote file system or one that does not
- * tell), -EINVAL, -EBADF, -EFAULT, -EISDIR, -EIO, other errors of read(2), -EPERM.
+ * can be had without waiting: it is not in the cache, or the file is not a regular one, or opened with O_DIRECT, or on a remote
+ * file system or one that does not tell), -EINVAL, -EBADF, -EFAULT, -EISDIR, -EIO, other errors of read(2), -EPERM.
  * Since: 0.1
  */
 ssize_t ringline_file_try_read(struct ringline_file *file, void *data, size_t len, uint64_t offset) RINGLINE_MUST_CHECK;
