@@ -809,6 +809,8 @@ static void test_chain(void)
 }
 
 /* All of them are there from the start: nothing happens any more that would have the worker look, but for its own looking. */
+#define MEETING 3
+
 struct meeting {
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
@@ -835,16 +837,16 @@ static int meet_task(void *arg)
 
 static int meeting_main(void *arg)
 {
-	struct meeting m = { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, CHAIN };
+	struct meeting m = { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, MEETING };
 	struct ringline_scope *scope;
 	int i;
 
 	(void)arg;
 	CONF_OK(ringline_scope_open(&scope, NULL));
-	for (i = 0; i < CHAIN; i++)
+	for (i = 0; i < MEETING; i++)
 		CONF_OK(ringline_scope_spawn(scope, meet_task, &m));
 	CONF_OK(ringline_scope_close(scope));
-	g_assert_cmpuint(bulk().grown, >=, CHAIN - 1);
+	g_assert_cmpuint(bulk().grown, >=, MEETING - 1);
 	return 0;
 }
 
