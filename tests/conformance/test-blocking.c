@@ -808,9 +808,9 @@ static void test_chain(void)
 	run_with_one_thread(chain_main, NULL);
 }
 
-/* All of them are there from the start: nothing happens any more that would have the worker look, but for its own looking. */
 #define MEETING 3
 
+/* All of them are there from the start: nothing happens any more that would have the worker look, but for its own looking. */
 struct meeting {
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
