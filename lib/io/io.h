@@ -115,8 +115,8 @@ struct rln_io {
 	struct rln_deferred more;
 	struct rln_threads kernel;        /* threads of the ring's */
 	struct rln_threads pool;          /* and of class io */
-	uint64_t heard_turn;              /* the last before which something was received */
-	uint64_t heard_at;                /* when it was found to be the present one, or when a task received something */
+	uint64_t heard_turn;              /* the last in which something was received, or right before */
+	uint64_t heard_at;                /* not before then */
 	int mounts_fd;                    /* tells of changes of mounts; -1: not needed yet (locality.c) */
 	uint32_t nlocal;                  /* devices that were learned */
 	uint64_t local[RLN_LOCAL_DEVICES];   /* the last of them */
@@ -175,13 +175,11 @@ static inline bool rln_io_full(const struct rln_io *io)
 	return io->config.max_connections && io->nopen >= io->config.max_connections;
 }
 
-/* Something was received: by a task, or while the worker waited, which may have been long; then the next turn knows when. */
+/* Something was received: by a task, or while the worker waited, which may have been long; then the next turn knows when it was. */
 static inline void rln_io_heard(struct rln_io *io)
 {
-	if (io->exec->current)
-		io->heard_at = io->exec->now;
-	else
-		io->heard_turn = rln_stat_get(&io->exec->stats.turns) + 1;
+	io->heard_at = io->exec->now;
+	io->heard_turn = rln_stat_get(&io->exec->stats.turns) + !io->exec->current;
 }
 
 static inline struct rln_io *rln_io_current(void)
