@@ -115,8 +115,8 @@ struct rln_io {
 	struct rln_deferred more;
 	struct rln_threads kernel;        /* threads of the ring's */
 	struct rln_threads pool;          /* and of class io */
-	uint64_t heard_turn;              /* the last in which something was received, or right before */
-	uint64_t heard_at;                /* not before then */
+	uint64_t heard_turn;              /* the last in which something was received, or right before which */
+	uint64_t heard_at;                /* when, or when the wait began in which it was; request-queue.c knows which */
 	int mounts_fd;                    /* tells of changes of mounts; -1: not needed yet (locality.c) */
 	uint32_t nlocal;                  /* devices that were learned */
 	uint64_t local[RLN_LOCAL_DEVICES];   /* the last of them */

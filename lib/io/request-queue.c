@@ -19,7 +19,7 @@
 /* Connections that were silent for so long do not mind; and if nobody goes on for so long, threads are not busy, but wait. */
 #define QUIET (10 * RLN_NSEC_PER_MSEC)
 
-/* Was something received lately? As whoever looks in every turn sees it, at no expense to who receives. */
+/* Was something received lately? What came while the worker waited came right before this turn, not when the wait began. */
 static bool has_heard(struct rln_io *io)
 {
 	if (rln_stat_get(&io->exec->stats.turns) == io->heard_turn)

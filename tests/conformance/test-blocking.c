@@ -810,24 +810,18 @@ static void test_chain(void)
 
 #define MEETING 3
 
-/* All of them are there from the start: nothing happens any more that would have the worker look, but for its own looking. */
 struct meeting {
-	pthread_mutex_t lock;
-	pthread_cond_t changed;
-	int missing;
+	struct gate gate;
+	_Atomic int missing;
 };
 
 static int meet_job(void *arg)
 {
 	struct meeting *m = arg;
 
-	pthread_mutex_lock(&m->lock);
-	m->missing--;
-	pthread_cond_broadcast(&m->changed);
-	while (m->missing)
-		pthread_cond_wait(&m->changed, &m->lock);
-	pthread_mutex_unlock(&m->lock);
-	return 0;
+	if (!--m->missing)
+		gate_open(&m->gate);
+	return through(&m->gate);
 }
 
 static int meet_task(void *arg)
@@ -835,9 +829,10 @@ static int meet_task(void *arg)
 	return ringline_blocking(meet_job, arg, NULL);
 }
 
+/* All are there from the start: nothing happens any more that would have the worker look, but for its own looking. */
 static int meeting_main(void *arg)
 {
-	struct meeting m = { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, MEETING };
+	struct meeting m = { .gate = GATE_INIT, .missing = MEETING };
 	struct ringline_scope *scope;
 	int i;
 

@@ -68,6 +68,18 @@ static int begin_stats(struct many *m)
 	return i;
 }
 
+static void get_ready(struct many *m, const char *dir)
+{
+	m->dir = file_open(dir, ".", O_RDONLY | O_DIRECTORY);
+	be_busy();
+}
+
+static int be_done(struct many *m)
+{
+	be_quiet();
+	return ringline_file_close(m->dir);
+}
+
 static void take(struct many *m, int i, int result)
 {
 	g_assert_cmpint(ringline_op_await(m->op[i]), ==, result);
@@ -104,15 +116,12 @@ static int enough_main(void *dir)
 	struct many m = { 0 };
 	int i;
 
-	m.dir = file_open(dir, ".", O_RDONLY | O_DIRECTORY);
-	be_busy();
+	get_ready(&m, dir);
 	g_assert_cmpint(begin_stats(&m), ==, COUNT);
 	g_assert_cmpuint(queued(), ==, place_is("fuse") ? 0 : COUNT - ENOUGH);
 	for (i = COUNT; i-- > 0;)
 		take(&m, i, 0);
-	CONF_OK(ringline_file_close(m.dir));
-	be_quiet();
-	return 0;
+	return be_done(&m);
 }
 
 static void test_enough(const char *dir)
@@ -145,9 +154,7 @@ static int quiet_main(void *dir)
 	g_assert_cmpint(begin_stats(&m), ==, COUNT);
 	g_assert_cmpuint(queued(), ==, COUNT - ENOUGH);
 	take_all(&m);
-	CONF_OK(ringline_file_close(m.dir));
-	be_quiet();
-	return 0;
+	return be_done(&m);
 }
 
 static void test_quiet(const char *dir)
@@ -162,17 +169,14 @@ static int full_main(void *dir)
 	int n;
 	int i;
 
-	m.dir = file_open(dir, ".", O_RDONLY | O_DIRECTORY);
-	be_busy();
+	get_ready(&m, dir);
 	n = begin_stats(&m);
 	g_assert_cmpint(n, ==, file_ring() ? COUNT : ENOUGH + 20);
 	g_assert_cmpuint(queued(), ==, (uint64_t)n - ENOUGH);
 	g_assert_cmpuint(file_jobs(RINGLINE_BLOCKING_IO).refused, ==, file_ring() ? 0 : 1);
 	for (i = 0; i < n; i++)
 		take(&m, i, 0);
-	CONF_OK(ringline_file_close(m.dir));
-	be_quiet();
-	return 0;
+	return be_done(&m);
 }
 
 static void test_full(const char *dir)
@@ -187,16 +191,13 @@ static int cancelled_main(void *dir)
 	struct many m = { 0 };
 	int i;
 
-	m.dir = file_open(dir, ".", O_RDONLY | O_DIRECTORY);
-	be_busy();
+	get_ready(&m, dir);
 	g_assert_cmpint(begin_stats(&m), ==, COUNT);
 	for (i = ENOUGH; i < COUNT; i += 3)
 		CONF_OK(ringline_op_cancel(m.op[i]));
 	for (i = 0; i < COUNT; i++)
 		take(&m, i, i >= ENOUGH && (i - ENOUGH) % 3 == 0 ? -ECANCELED : 0);
-	CONF_OK(ringline_file_close(m.dir));
-	be_quiet();
-	return 0;
+	return be_done(&m);
 }
 
 static void test_cancelled(const char *dir)
@@ -210,15 +211,12 @@ static int dropped_main(void *dir)
 	struct ringline_scope *scope;
 	struct many m = { 0 };
 
-	m.dir = file_open(dir, ".", O_RDONLY | O_DIRECTORY);
-	be_busy();
+	get_ready(&m, dir);
 	CONF_OK(ringline_scope_open(&scope, NULL));
 	g_assert_cmpint(begin_stats(&m), ==, COUNT);
 	g_assert_cmpuint(queued(), ==, COUNT - ENOUGH);
 	ringline_scope_close(scope);
-	CONF_OK(ringline_file_close(m.dir));
-	be_quiet();
-	return 0;
+	return be_done(&m);
 }
 
 static void test_dropped(const char *dir)
@@ -292,19 +290,32 @@ struct absent {
 	int fd;
 };
 
-static bool make_absent(struct absent *a)
+static bool is_registered(const struct absent *a)
 {
 	struct uffdio_api api = { .api = UFFD_API };
 	struct uffdio_register reg = { .mode = UFFDIO_REGISTER_MODE_MISSING };
 
-	a->fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC);
-	if (a->fd < 0 || ioctl(a->fd, UFFDIO_API, &api) < 0)
-		return false;
-	a->memory = mmap(NULL, (size_t)COUNT * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	g_assert_true(a->memory != MAP_FAILED);
 	reg.range.start = (uintptr_t)a->memory;
 	reg.range.len = (size_t)COUNT * PAGE;
-	return ioctl(a->fd, UFFDIO_REGISTER, &reg) == 0;
+	return a->fd >= 0 && ioctl(a->fd, UFFDIO_API, &api) == 0 && ioctl(a->fd, UFFDIO_REGISTER, &reg) == 0;
+}
+
+static void end_absent(struct absent *a)
+{
+	CONF_OK(munmap(a->memory, (size_t)COUNT * PAGE));
+	if (a->fd >= 0)
+		CONF_OK(close(a->fd));
+}
+
+static bool make_absent(struct absent *a)
+{
+	a->memory = mmap(NULL, (size_t)COUNT * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	g_assert_true(a->memory != MAP_FAILED);
+	a->fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC);
+	if (is_registered(a))
+		return true;
+	end_absent(a);
+	return false;
 }
 
 static void make_present(struct absent *a)
@@ -312,12 +323,6 @@ static void make_present(struct absent *a)
 	struct uffdio_zeropage zero = { .range = { .start = (uintptr_t)a->memory, .len = (size_t)COUNT * PAGE } };
 
 	CONF_OK(ioctl(a->fd, UFFDIO_ZEROPAGE, &zero));
-}
-
-static void end_absent(struct absent *a)
-{
-	CONF_OK(munmap(a->memory, (size_t)COUNT * PAGE));
-	CONF_OK(close(a->fd));
 }
 
 static void hang(struct ringline_file *file, struct absent *a, struct ringline_op **op)
