@@ -241,7 +241,8 @@ static void meet(struct party *p, enum conf_kind kind)
 		conf_take(p->fd[i], &byte, 1);
 	}
 	g_assert_cmpint(p->ends.begun, ==, G_N_ELEMENTS(p->fd));
-	g_assert_cmpint(p->ends.ended, ==, 0);
+	if (!p->ends.limit)               /* who has one may have waited too long for the last to come */
+		g_assert_cmpint(p->ends.ended, ==, 0);
 }
 
 static void part(struct party *p, bool running)
