@@ -656,6 +656,50 @@ static void test_cut_lookup(const char *dir)
 	file_run(dir, cut_lookup_main);
 }
 
+/* What a server says is told, and nothing is left of the try. */
+static void server_says(struct ringline_file *at, struct ringline_file *file, const char *path, const char *name, int error)
+{
+	place_fault("fail open %s 1", name);
+	g_assert_cmpint(try(at, "file", O_RDWR, 0), ==, error);
+	place_fault("fail create %s 1", name);
+	g_assert_cmpint(try(at, "new", O_RDWR | O_CREAT | O_EXCL, 0), ==, error);
+	place_fault("fail lookup %s", name);      /* each: the kernel asks again for a name that it had */
+	g_assert_cmpint(try(NULL, path, O_RDONLY, 0), ==, error);
+	place_fault("clear");
+	place_fault("fail link %s 1", name);
+	g_assert_cmpint(ringline_file_link(file, at, "another"), ==, error);
+	place_fault("clear");
+	g_assert_cmpint(try(at, "new", O_RDONLY, 0), ==, -ENOENT);
+	g_assert_cmpint(try(at, "another", O_RDONLY, 0), ==, -ENOENT);
+}
+
+static int server_says_main(void *dir)
+{
+	static const struct {
+		const char *name;
+		int value;
+	} errors[] = { { "EIO", EIO }, { "EDQUOT", EDQUOT }, { "ENOSPC", ENOSPC }, { "EROFS", EROFS }, { "EACCES", EACCES } };
+	struct ringline_file *file = file_open(dir, "file", O_RDWR);
+	struct ringline_file *at = open_dir(dir);
+	char *path = file_path(dir, "sub/inner");
+	unsigned int fds = file_fds();
+	size_t i;
+
+	for (i = 0; i < G_N_ELEMENTS(errors); i++)
+		server_says(at, file, path, errors[i].name, -errors[i].value);
+	g_free(path);
+	g_assert_cmpuint(file_fds(), ==, fds);
+	CONF_OK(ringline_file_link(file, at, "another"));
+	CONF_OK(ringline_file_close(at));
+	return ringline_file_close(file);
+}
+
+static void test_server_says(const char *dir)
+{
+	make_all(dir);
+	file_run(dir, server_says_main);
+}
+
 static int not_awaited_main(void *dir)
 {
 	struct ringline_file *file;
@@ -710,6 +754,7 @@ static void add(void)
 	place_add_each("file-open", "cut-while-queued-takes-it-back", test_cut_queued);
 	place_add("file-open", "fuse", "cut-while-stalled-is-told-at-once", test_cut_stalled);
 	place_add("file-open", "fuse", "cut-while-the-name-is-looked-up", test_cut_lookup);
+	place_add("file-open", "fuse", "errors-of-the-server", test_server_says);
 	place_add_each("file-open", "not-awaited-is-closed", test_not_awaited);
 }
 
