@@ -193,6 +193,7 @@ static int source_main(void *arg)
 {
 	struct ringline_connect_options o = RINGLINE_CONNECT_OPTIONS_INIT;
 	char address[RINGLINE_ADDRESS_SIZE];
+	char source[RINGLINE_ADDRESS_SIZE];
 	char text[RINGLINE_ADDRESS_SIZE];
 	struct ringline_conn *c = NULL;
 	int fd = conf_listen_raw(CONF_TCP, 10, address);
@@ -210,11 +211,11 @@ static int source_main(void *arg)
 	g_assert_cmpint(ringline_connect(&c, address, &o), ==, -EADDRNOTAVAIL);
 	close(fd);
 	fd = conf_listen_raw(CONF_UNIX, 10, address);
-	o.source = "unix:@ringline-test-source";
+	o.source = conf_address(CONF_UNIX, source);
 	o.flags = 0;
 	CONF_OK(ringline_connect(&c, address, &o));
 	g_assert_cmpint(ringline_conn_local(c, text, sizeof(text)), >, 0);
-	g_assert_cmpstr(text, ==, "unix:@ringline-test-source");
+	g_assert_cmpstr(text, ==, source);
 	CONF_OK(ringline_conn_close(c));
 	close(fd);
 	return 0;

@@ -46,6 +46,10 @@ struct pair {
 	struct ringline_sockaddr at_b;
 };
 
+/* Addresses of this process's own, since other variants of the program may run at the same time. */
+static char unix_a[RINGLINE_ADDRESS_SIZE];
+static char unix_b[RINGLINE_ADDRESS_SIZE];
+
 struct kind {
 	const char *name;
 	const char *first;
@@ -55,7 +59,7 @@ struct kind {
 static const struct kind kinds[] = {
 	{ "udp4", ANY4, ANY4 },
 	{ "udp6", ANY6, ANY6 },
-	{ "unix", "unix:@ringline-dgram-a", "unix:@ringline-dgram-b" },
+	{ "unix", unix_a, unix_b },
 };
 
 static const struct kind *kind;
@@ -1063,8 +1067,8 @@ static void test_groups(void)
 
 static int unix_main(void *arg)
 {
-	struct ringline_dgram *b = open_with("unix:@ringline-cred", RINGLINE_DGRAM_CREDENTIALS, NULL, NULL);
-	struct ringline_dgram *a = open_with(NULL, 0, "unix:@ringline-cred", NULL);
+	struct ringline_dgram *b = open_with(unix_a, RINGLINE_DGRAM_CREDENTIALS, NULL, NULL);
+	struct ringline_dgram *a = open_with(NULL, 0, unix_a, NULL);
 	struct ringline_dgram_msg out = { 0 };
 	struct ringline_dgram_msg in = { 0 };
 	struct ringline_dgram_info info = RINGLINE_DGRAM_INFO_INIT;
@@ -1169,7 +1173,7 @@ static int serves_one(void *arg)
 /* Records in order, one for one, and an end. */
 static int seqpacket_main(void *arg)
 {
-	struct ringline_dgram *l = open_with("unix:@ringline-seq", RINGLINE_DGRAM_SEQPACKET, NULL, NULL);
+	struct ringline_dgram *l = open_with(unix_a, RINGLINE_DGRAM_SEQPACKET, NULL, NULL);
 	struct ringline_dgram *c;
 	struct ringline_task *t;
 	struct ringline_dgram *none;
@@ -1180,7 +1184,7 @@ static int seqpacket_main(void *arg)
 	CONF_OK(ringline_task_start(&t, serves_one, l, NULL));
 	CONF_OK(ringline_sleep(MSEC));
 	g_assert_cmpint(ringline_dgram_accept(l, &none), ==, -EBUSY);
-	c = open_with(NULL, RINGLINE_DGRAM_SEQPACKET, "unix:@ringline-seq", NULL);
+	c = open_with(NULL, RINGLINE_DGRAM_SEQPACKET, unix_a, NULL);
 	for (i = 1; i < 100; i++) {
 		put(c, (size_t)i, (uint32_t)i, NULL);
 		take(c, (size_t)i, (uint32_t)i, NULL);
@@ -1335,5 +1339,7 @@ static void add_cases(void)
 
 int main(int argc, char **argv)
 {
+	conf_address(CONF_UNIX, unix_a);
+	conf_address(CONF_UNIX, unix_b);
 	return conf_main(argc, argv, "dgram", add_cases);
 }
