@@ -55,6 +55,7 @@ static int no_device_main(void *arg)
 	struct ringline_nvme_result r = result_of();
 	struct ringline_file_info info = RINGLINE_FILE_INFO_INIT;
 	struct ringline_file *file = open_file("/dev/null");
+	char *plain = g_strdup_printf("%s/plain-%d", g_get_tmp_dir(), (int)getpid());
 	uint64_t count;
 	int fd;
 
@@ -64,9 +65,11 @@ static int no_device_main(void *arg)
 	CONF_OK(ringline_file_info(file, &info));
 	g_assert_cmpuint(info.flags & RINGLINE_FILE_NVME, ==, 0);
 	CONF_OK(ringline_file_close(file));
-	CONF_OK(ringline_file_open(&file, NULL, "plain", O_RDWR | O_CREAT, 0600, NULL));
+	CONF_OK(ringline_file_open(&file, NULL, plain, O_RDWR | O_CREAT, 0600, NULL));
 	refuse(file, &c, &r, -EOPNOTSUPP);
 	CONF_OK(ringline_file_close(file));
+	CONF_OK(unlink(plain));
+	g_free(plain);
 	fd = eventfd(0, EFD_CLOEXEC);
 	CONF_OK(ringline_file_from_fd(&file, fd));
 	refuse(file, &c, &r, -EOPNOTSUPP);

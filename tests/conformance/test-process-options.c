@@ -180,11 +180,12 @@ static void test_aside(void)
 static int stdio_main(void *arg)
 {
 	struct ringline_process_options o = proc_options();
+	char *errors = g_strdup_printf("%s/errors-%d", g_get_tmp_dir(), (int)getpid());
 	struct ringline_conn *both;
 	const struct ringline_process_fd fds[] = {
 		{ .target = 0, .kind = RINGLINE_PROCESS_SOCKET, .conn = &both },
 		{ .target = 1, .kind = RINGLINE_PROCESS_SAME, .fd = 0 },
-		{ .target = 2, .kind = RINGLINE_PROCESS_FILE, .path = "errors", .flags = O_WRONLY | O_CREAT | O_TRUNC, .mode = 0600 },
+		{ .target = 2, .kind = RINGLINE_PROCESS_FILE, .path = errors, .flags = O_WRONLY | O_CREAT | O_TRUNC, .mode = 0600 },
 	};
 	struct ringline_process *p;
 	struct stat st;
@@ -201,12 +202,13 @@ static int stdio_main(void *arg)
 	g_assert_cmpint(ringline_conn_recv(both, line, 1), ==, 0);
 	CONF_OK(ringline_conn_close(both));
 	g_assert_cmpint(proc_end(p), ==, 0);
-	g_assert_true(g_file_get_contents("errors", &text, NULL, NULL));
+	g_assert_true(g_file_get_contents(errors, &text, NULL, NULL));
 	g_assert_cmpstr(text, ==, "to the file\n");
-	CONF_OK(stat("errors", &st));
+	CONF_OK(stat(errors, &st));
 	g_assert_cmpint(st.st_mode & 0777, ==, 0600);
-	CONF_OK(unlink("errors"));
+	CONF_OK(unlink(errors));
 	g_free(text);
+	g_free(errors);
 	return 0;
 }
 

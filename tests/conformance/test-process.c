@@ -31,7 +31,10 @@ static void test_endings(void)
 	proc_no_children();
 }
 
-/* Whether a core is dumped is for the machine to say, and the same for a child made by hand. */
+/*
+ * Whether a core is dumped is for the machine to say, and the same for a child made by hand. Each in a directory of the test's
+ * own: of two that dump to one file at once one does not.
+ */
 static bool dumps_core(void)
 {
 	int status;
@@ -41,6 +44,7 @@ static bool dumps_core(void)
 		struct rlimit r = { RLIM_INFINITY, RLIM_INFINITY };
 
 		(void)!setrlimit(RLIMIT_CORE, &r);
+		(void)!chdir(g_get_tmp_dir());
 		execl("/bin/sh", "sh", "-c", "kill -QUIT $$", NULL);
 		_exit(1);
 	}
@@ -61,6 +65,7 @@ static int core_main(void *arg)
 		o.limits = &limit;
 		o.nlimits = 1;
 	}
+	o.cwd = g_get_tmp_dir();
 	p = proc_sh("kill -QUIT $$", &o);
 	CONF_OK(ringline_process_wait(p, &s));
 	g_assert_cmpuint(s.how, ==, RINGLINE_PROCESS_KILLED);

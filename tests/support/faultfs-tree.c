@@ -440,9 +440,9 @@ void tree_written(struct node *n)
 	pthread_mutex_unlock(&lock);
 }
 
-const char *tree_target(const struct node *n)
+char *tree_target(const struct node *n)
 {
-	return n->target;
+	return g_strdup(n->target);
 }
 
 /* --- extended attributes ------------------------------------------------------------------------------------------ */

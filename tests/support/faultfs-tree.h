@@ -57,8 +57,8 @@ int tree_set(struct node *n, const struct stat *to, int what, struct stat *st);
 int tree_fd(const struct node *n);
 void tree_written(struct node *n);
 
-/* The target stays as it is while the node lives. */
-const char *tree_target(const struct node *n);
+/* Where a link leads; to be freed by g_free(). */
+char *tree_target(const struct node *n);
 
 int tree_xattr_set(struct node *n, const char *name, const void *value, size_t size, int flags);
 int tree_xattr_remove(struct node *n, const char *name);

@@ -204,10 +204,16 @@ static void do_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t parent, const cha
 		reply_found(req, tree_link(to_node(ino), to_node(parent), name, &f), &f);
 }
 
+/* Whoever asked may forget the node as soon as the answer is there, before the call that gives it returns. */
 static void do_readlink(fuse_req_t req, fuse_ino_t ino)
 {
-	if (!stopped(req, ino, FAULT_READLINK))
-		fuse_reply_readlink(req, tree_target(to_node(ino)));
+	char *target;
+
+	if (stopped(req, ino, FAULT_READLINK))
+		return;
+	target = tree_target(to_node(ino));
+	fuse_reply_readlink(req, target);
+	g_free(target);
 }
 
 static void do_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
