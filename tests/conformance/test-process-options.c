@@ -357,13 +357,20 @@ static int path_main(void *arg)
 static void test_path(void)
 {
 	char *old = g_strdup(g_getenv("PATH"));
+	char *dir = g_dir_make_tmp("ringline-XXXXXX", NULL);
+	int before = open(".", O_PATH | O_CLOEXEC);
 
+	CONF_OK(chdir(dir));
 	g_assert_true(g_file_set_contents("script-of-ours", "#!/bin/sh\nexit 44\n", -1, NULL));
 	CONF_OK(chmod("script-of-ours", 0755));
 	g_setenv("PATH", "/nowhere/to/be/found::/bin", TRUE);
 	CONF_OK(conf_run(path_main, NULL));
 	g_setenv("PATH", old, TRUE);
 	CONF_OK(unlink("script-of-ours"));
+	CONF_OK(fchdir(before));
+	CONF_OK(close(before));
+	CONF_OK(rmdir(dir));
+	g_free(dir);
 	g_free(old);
 }
 
