@@ -14,9 +14,8 @@
 #include "nbd-job.h"
 #include "nbd-session.h"
 
-#define HAGGLE_TIME (30 * RINGLINE_NSEC_PER_SEC)
-
 static struct ringline_listen_options limits = RINGLINE_LISTEN_OPTIONS_INIT;
+static uint32_t haggle_seconds = 30;
 
 /* Haggling */
 
@@ -131,7 +130,7 @@ static int negotiate(struct ringline_conn *conn, struct ringline_file **file, st
 
 	*file = NULL;
 	exports = nbd_exports(&n);
-	o.deadline = ringline_now() + HAGGLE_TIME;
+	o.deadline = ringline_now() + haggle_seconds * RINGLINE_NSEC_PER_SEC;
 	if (r == 0)
 		r = ringline_scope_open(&scope, &o);
 	if (r == 0) {
@@ -158,24 +157,28 @@ static void serve(struct ringline_conn *conn, void *arg)
 
 /* Options */
 
+static bool take_number(const char *value, unsigned long least, uint32_t *ret)
+{
+	unsigned long n;
+
+	if (!example_number(value, least, 1000000, &n))
+		return false;
+	*ret = (uint32_t)n;
+	return true;
+}
+
 static bool take_option(int letter, const char *value)
 {
-	unsigned long n = 0;
-
 	switch (letter) {
 	case 'e':
 	case 'r':
 		return nbd_export_add(value, letter == 'r');
 	case 'm':
-		if (!example_number(value, 0, 1000000, &n))
-			return false;
-		limits.max_connections = (uint32_t)n;
-		return true;
+		return take_number(value, 0, &limits.max_connections);
+	case 's':
+		return take_number(value, 0, &limits.max_per_source);
 	default:
-		if (!example_number(value, 0, 1000000, &n))
-			return false;
-		limits.max_per_source = (uint32_t)n;
-		return true;
+		return take_number(value, 1, &haggle_seconds);
 	}
 }
 
@@ -196,8 +199,9 @@ int main(int argc, char **argv)
 		.usage = "  -e [NAME=]FILE         exports it; repeatable; the first is the default export\n"
 		         "  -r [NAME=]FILE         the same, for reading only\n"
 		         "  -m NUMBER              connections at a time [no limit]\n"
-		         "  -s NUMBER              connections at a time from one address [no limit]\n",
-		.options = "e:r:m:s:",
+		         "  -s NUMBER              connections at a time from one address [no limit]\n"
+		         "  -t SECONDS             time to agree on an export [30]\n",
+		.options = "e:r:m:s:t:",
 		.option = take_option,
 		.check = has_exports,
 		.serve = serve,

@@ -6,6 +6,7 @@
  *     nbd-client ADDRESS case NAME FILE     one of them; FILE is what the export "disk" has, "rom" has it for reading
  *     nbd-client SOCKET storm BASE          writes without end from BASE on, and prints "SLOT GENERATION" when it is told so
  *     nbd-client SOCKET hoard NUMBER        as many connections ask for gigabytes and do not fetch them; another one is served
+ *     nbd-client ADDRESS dawdle             some who do not come to the point are sent away, one who has is not
  *     nbd-client verify FILE BASE LOG       whether what a storm was told is what FILE has
  *     nbd-client ADDRESS visit ENOUGH       connects again and again, reads, until the file ENOUGH is there and a few visits
  *                                           went well; prints how it went; a refusal is an error
@@ -855,6 +856,38 @@ static int hoard(int n)
 	return 0;
 }
 
+/* Dawdlers */
+
+/* Asks for what there is not; false: the server has ended it. */
+static bool haggle_on(int fd)
+{
+	unsigned char head[NBD_OPTION_REPLY];
+
+	usleep(20000);
+	return put(fd, "IHAVEOPT\0\0\0\177\0\0\0\0", NBD_OPTION) && get(fd, head, sizeof(head)) && get(fd, buffer, nbd_get32(head + 16));
+}
+
+/* The server gives them a second. */
+static int dawdle(void)
+{
+	unsigned char head[NBD_SIMPLE];
+	unsigned char greeting[NBD_GREETING];
+	int agreed = enter("rom", false);
+	int silent = connect_to(path);
+	int half_a_word = greet(NBD_FIXED_NEWSTYLE);
+	int talker = greet(NBD_FIXED_NEWSTYLE);
+
+	expect(get(silent, greeting, sizeof(greeting)), "no greeting");
+	put(half_a_word, "IHAVE", 5);
+	while (haggle_on(talker))
+		;
+	expect_end(silent);
+	expect_end(half_a_word);
+	request(agreed, 0, NBD_CMD_READ, 1, 0, 4096);
+	expect(get(agreed, head, sizeof(head)) && !nbd_get32(head + 4) && get(agreed, buffer, 4096), "no reply");
+	return 0;
+}
+
 /* Visits */
 
 enum visit { WHOLE, CUT, TURNED_AWAY, VISITS };
@@ -913,6 +946,10 @@ int main(int argc, char **argv)
 	if (argc == 4 && !strcmp(argv[2], "hoard")) {
 		path = argv[1];
 		return hoard(atoi(argv[3]));
+	}
+	if (argc == 3 && !strcmp(argv[2], "dawdle")) {
+		path = argv[1];
+		return dawdle();
 	}
 	if (argc == 5 && !strcmp(argv[1], "verify")) {
 		file = argv[2];

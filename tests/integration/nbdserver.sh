@@ -117,15 +117,18 @@ qemu_converts() {
 
 qemu_io_finds_its_patterns() {
 	start_files "$1"
-	qemu-io -f raw -c 'write -P 0xab 1M 2M' -c 'write -P 3 -f 4M 20M' -c 'aio_write -P 5 30M 64k' -c 'aio_write -P 6 31M 3M' \
+	qemu-io -d unmap -f raw -c 'write -P 0xab 1M 2M' -c 'write -P 3 -f 4M 20M' -c 'aio_write -P 5 30M 64k' -c 'aio_write -P 6 31M 3M' \
 		-c aio_flush -c 'write -z 5M 1M' -c 'write -z -u 7M 1M' -c 'discard 9M 1M' -c flush -c 'write -P 7 12345 54321' \
 		"$tcp/disk" >"$tmp/qemu-io" 2>&1
 	qemu-io -r -f raw -c 'read -P 0xab 1M 2M' -c 'read -P 3 4M 1M' -c 'read -P 0 5M 1M' -c 'read -P 3 6M 1M' \
-		-c 'read -P 0 7M 1M' -c 'read -P 3 10M 14M' -c 'read -P 5 30M 64k' -c 'read -P 6 31M 3M' -c 'read -P 7 12345 54321' \
+		-c 'read -P 0 7M 1M' -c 'read -P 0 9M 1M' -c 'read -P 3 10M 14M' -c 'read -P 5 30M 64k' -c 'read -P 6 31M 3M' -c 'read -P 7 12345 54321' \
 		"$unix/rom$socket" >>"$tmp/qemu-io" 2>&1
 	cat "$tmp/qemu-io"
 	fails grep -qi 'fail\|error\|verification' "$tmp/qemu-io"
-	[ "$(grep -c '^read' "$tmp/qemu-io")" -eq 9 ]
+	[ "$(grep -c '^read' "$tmp/qemu-io")" -eq 10 ]
+	qemu-img map -f raw --output=json "$tcp/rom" >"$tmp/map"      # what was discarded takes no room
+	cat "$tmp/map"
+	grep '"start": 9437184, "length": 1048576,' "$tmp/map" | grep -q '"zero": true, "data": false'
 	stop
 }
 
@@ -214,6 +217,14 @@ hoards_are_bounded() {
 	fi
 }
 
+# Who does not come to the point is sent away, however much he says; who has agreed on an export may be silent for as long.
+dawdlers_are_sent_away() {
+	start_files "$1" -t 1
+	"$client" "$tmp/socket" dawdle
+	"$client" "$port" dawdle
+	stop
+}
+
 # Restarts
 
 # What systemd-socket-activate starts: it keeps the socket, and changes servers when it is told to by a file.
@@ -286,7 +297,7 @@ restarted_under_load() {
 }
 
 bad_options() {
-	for bad in '' '-e /nonexistent' "-e a=$tmp/disk -e a=$tmp/disk" '-e /' "-e $tmp/disk -m many" "-e $tmp/disk stray"; do
+	for bad in '' '-e /nonexistent' "-e a=$tmp/disk -e a=$tmp/disk" '-e /' "-e $tmp/disk -m many" "-e $tmp/disk -t 0" "-e $tmp/disk stray"; do
 		status=0
 		# shellcheck disable=SC2086 # options to be split
 		"$top_builddir/examples/nbdserver" $bad >"$tmp/out2" 2>"$tmp/err2" || status=$?
@@ -319,6 +330,7 @@ try_all() {
 	try 'clients killed in mid-request' killed_in_mid_request "$client"
 	try 'copies killed' killed_copies nbdcopy
 	try 'hoards are bounded' hoards_are_bounded "$client"
+	try 'dawdlers are sent away' dawdlers_are_sent_away "$client"
 	try 'restarted under load' restarted_under_load systemd-socket-activate
 	if fio --enghelp 2>/dev/null | grep -q '[[:space:]]nbd$'; then
 		try 'fio verifies' fio_verifies fio
