@@ -130,10 +130,18 @@ static int run_job(void *arg)
 	return 0;
 }
 
+/* No thread could be had. A descriptor is closed all the same, since nobody comes back for it. */
+static rln_cold int64_t without_a_thread(struct rln_request *q, int error)
+{
+	return q->opcode == RLN_OP_CLOSE ? q->call(q) : error;
+}
+
 static void job_done(struct rln_job *job)
 {
 	struct rln_request *q = rln_container_of(job, struct rln_request, way.job);
 
+	if (rln_unlikely(job->result < 0))
+		q->result = without_a_thread(q, job->result);
 	count(q, RLN_ENGINE_POOL);
 	complete(q, q->result);
 }

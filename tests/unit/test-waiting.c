@@ -755,6 +755,48 @@ static void test_no_thread(void)
 	g_assert_cmpint(ringline_run(&c, no_thread_main, NULL), ==, 0);
 }
 
+static uint64_t pool_threads(void)
+{
+	struct ringline_blocking_stats s = RINGLINE_BLOCKING_STATS_INIT;
+
+	g_assert_cmpint(ringline_blocking_stats(NULL, RINGLINE_BLOCKING_IO, &s), ==, 0);
+	return s.threads;
+}
+
+/* Operations that threads have to carry out, when the last one has gone: they are not taken for done, and a close is one. */
+static int threadless_main(void *arg)
+{
+	static char data[16];
+	struct ringline_file *file;
+	int fd;
+
+	(void)arg;
+	g_assert_cmpint(ringline_file_open(&file, NULL, g_get_tmp_dir(), O_RDWR | O_TMPFILE, 0600, NULL), ==, 0);
+	fd = ringline_file_fd(file);
+	while (pool_threads())
+		g_assert_cmpint(ringline_sleep(MSEC), ==, 0);
+	rln_fault_arm(RLN_FAULT_THREAD, 0, UINT32_MAX, EAGAIN);
+	g_assert_cmpint(ringline_file_write(file, data, sizeof(data), 0), ==, -EAGAIN);
+	g_assert_cmpint(ringline_file_read(file, data, sizeof(data), 0), ==, -EAGAIN);
+	g_assert_cmpint(ringline_file_sync(file), ==, -EAGAIN);
+	g_assert_cmpint(ringline_path_unlink(NULL, "/nowhere/at/all"), ==, -EAGAIN);
+	g_assert_cmpint(ringline_file_close(file), ==, 0);
+	g_assert_cmpint(fcntl(fd, F_GETFD), ==, -1);
+	rln_fault_disarm_all();
+	return 0;
+}
+
+static void test_threadless(void)
+{
+	struct ringline_config c = RINGLINE_CONFIG_INIT;
+
+	c.backend = engine;
+	c.blocking_idle = 1;
+	g_setenv("RINGLINE_DISABLE", "inline,files", true);
+	g_assert_cmpint(ringline_run(&c, threadless_main, NULL), ==, 0);
+	g_unsetenv("RINGLINE_DISABLE");
+}
+
 /* Descriptors whose kind only epoll knows, while there is none left for asking it. */
 static int no_probe_main(void *arg)
 {
@@ -869,6 +911,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/waiting/what-the-ring-refuses-a-thread-does", test_refused);
 	g_test_add_func("/waiting/told-that-the-clock-was-set", test_stepped);
 	g_test_add_func("/waiting/no-thread-fails-the-jobs", test_no_thread);
+	g_test_add_func("/waiting/files-without-a-thread", test_threadless);
 	g_test_add_func("/waiting/no-descriptor-to-ask-epoll", test_no_probe);
 	g_test_add_func("/waiting/each-stage-of-a-process-fails-by-its-name", test_stages);
 	r = g_test_run();
