@@ -95,7 +95,7 @@ struct ringline_blocking_stats {
 	uint64_t cancelled;               /* taken back before they ran */
 	uint64_t refused;                 /* the queue was full */
 	uint64_t abandoned;               /* nobody waited for them any more when they ran */
-	uint64_t stuck;                   /* (now) abandoned, and have not ended */
+	uint64_t stuck;                   /* (now) abandoned, and have not ended; 256 of class io do not count against its limit */
 	uint64_t grown;                   /* times the class got a thread more because nothing moved */
 	uint64_t queued;                  /* (now) */
 	uint64_t running;                 /* (now) */

@@ -59,9 +59,23 @@ static struct rln_list *first_job(struct rln_pool_class *c)
 	return NULL;
 }
 
+/* Jobs that were abandoned and have not ended, as far as they do not count. */
+static uint32_t left_behind(const struct rln_pool_class *c)
+{
+	uint32_t stuck = (uint32_t)rln_min(rln_stat_get(&c->stats.stuck), (uint64_t)c->stuck_free);
+
+	return rln_min(stuck, c->running);        /* one that has just ended may count for a moment */
+}
+
+/* What its limit is about. */
+static uint32_t in_use(const struct rln_pool_class *c)
+{
+	return c->running - left_behind(c);
+}
+
 static bool takeable(struct rln_pool_class *c)
 {
-	return c->running < c->allowed && first_job(c);
+	return in_use(c) < c->allowed && first_job(c);
 }
 
 static void count_running(struct rln_pool *p, struct rln_pool_class *c, int by)
@@ -81,7 +95,7 @@ static struct rln_job *take(struct rln_pool *p)
 	for (i = 0; i < RLN_JOB_CLASSES; i++) {
 		struct rln_pool_class *c = &p->class[i];
 
-		if (takeable(c) && (!best || (uint64_t)c->running * best->limit < (uint64_t)best->running * c->limit))
+		if (takeable(c) && (!best || (uint64_t)in_use(c) * best->limit < (uint64_t)in_use(best) * c->limit))
 			best = c;
 	}
 	if (!best)
@@ -100,7 +114,7 @@ static uint32_t threads_allowed(const struct rln_pool *p)
 	int i;
 
 	for (i = 0; i < RLN_JOB_CLASSES; i++)
-		n += p->class[i].allowed;
+		n += p->class[i].allowed + left_behind(&p->class[i]);
 	return n;
 }
 
@@ -217,6 +231,14 @@ static int start_thread(struct rln_pool *p)
 	return -r;
 }
 
+/* An abandoned job has ended. */
+static void forget_lost(struct rln_pool *p, struct rln_pool_class *c)
+{
+	pthread_mutex_lock(&p->lock);
+	rln_stat_add(&c->stats.stuck, UINT64_MAX);
+	pthread_mutex_unlock(&p->lock);
+}
+
 /* Without a single thread nobody would ever come for the jobs: they fail. */
 static void fail_all(struct rln_pool *p, int error)
 {
@@ -242,26 +264,30 @@ static void fail_all(struct rln_pool *p, int error)
 	pthread_mutex_unlock(&p->lock);
 	while ((node = rln_list_pop(&failed))) {
 		struct rln_job *job = rln_list_entry(node, struct rln_job, link);
+		struct rln_pool_class *c = &p->class[job->job_class];
 
 		if (settle(job, error))
 			post(job);
+		else
+			forget_lost(p, c);
 	}
 }
 
-/* What send_for_help() decided, without the lock. */
-static void give_help(struct rln_pool *p, struct help h)
+/* What send_for_help() decided, without the lock. False: no thread could be started. */
+static bool give_help(struct rln_pool *p, struct help h)
 {
 	int r;
 
 	if (h.wake)
 		rln_futex_wake_one(&h.wake->woken);
 	if (!h.start)
-		return;
+		return true;
 	r = start_thread(p);
 	if (!atomic_exchange_explicit(&p->short_of_threads, r < 0, memory_order_relaxed) && r < 0)
 		rln_log(RLN_LOG_WARNING, "blocking pool: no thread could be started: error %d", -r);
 	if (r < 0)
 		fail_all(p, r);
+	return r == 0;
 }
 
 /* Sleeps on the idle list. False: nobody wanted anything, and the thread is to end. Lock held before and after. */
@@ -286,7 +312,7 @@ static void end_job(struct rln_pool *p, struct rln_pool_class *c)
 {
 	count_running(p, c, -1);
 	if (c->allowed > c->limit && !first_job(c))
-		c->allowed = rln_max(c->limit, c->running);
+		c->allowed = rln_max(c->limit, in_use(c));
 }
 
 /* Joins the threads that have ended. Lock held before and after, not during. */
@@ -313,7 +339,7 @@ static void work(struct rln_pool *p, struct rln_job *job)
 	int result;
 
 	pthread_mutex_unlock(&p->lock);
-	give_help(p, h);
+	(void)give_help(p, h);            /* if not, the others take what there is, or a worker looks again */
 	result = job->fn(job->arg);
 	atomic_fetch_add_explicit(&c->stats.completed, 1, memory_order_relaxed);
 	waited_for = settle(job, result);
@@ -385,6 +411,7 @@ int rln_pool_init(struct rln_pool *p, const struct rln_pool_config *config)
 		for (k = 0; k < RLN_JOB_PRIORITIES; k++)
 			rln_list_init(&p->class[i].queue[k]);
 	}
+	p->class[RLN_JOB_IO].stuck_free = RLN_POOL_GROWTH_MAX;
 	if (pthread_mutex_init(&p->lock, NULL))
 		return -ENOMEM;
 	if (init_condition(&p->changed) < 0) {
@@ -501,21 +528,27 @@ static void watch(struct rln_exec *x)
 
 static bool crowded(struct rln_pool_class *c)
 {
-	return c->running >= c->allowed && first_job(c);
+	return in_use(c) >= c->allowed && first_job(c);
 }
 
-/* Will it be crowded once those have come that were sent for? Nobody tells the worker when they have. */
-static bool any_will_be_crowded(struct rln_pool *p)
+/*
+ * Will jobs be left when those have come that were sent for? Then a class may be crowded, or one of them could not start a
+ * thread for the next job; and nobody tells the worker.
+ */
+static bool any_will_be_left(struct rln_pool *p)
 {
+	uint64_t n = 0;
 	int i;
 
 	for (i = 0; i < RLN_JOB_CLASSES; i++) {
 		struct rln_pool_class *c = &p->class[i];
+		uint32_t queued = first_job(c) ? atomic_load_explicit(&c->queued, memory_order_relaxed) : 0;
 
-		if (first_job(c) && c->running + atomic_load_explicit(&c->queued, memory_order_relaxed) > c->allowed)
+		if (queued && in_use(c) + queued > c->allowed)
 			return true;
+		n += queued;
 	}
-	return false;
+	return n > p->searching;
 }
 
 /* After the queues or the limits changed: sends for help, releases the lock, and looks again later if there is a need to. */
@@ -523,11 +556,10 @@ static void unlock_and_help(struct rln_exec *x)
 {
 	struct rln_pool *p = x->pool;
 	struct help h = send_for_help(p);
-	bool late = any_will_be_crowded(p);
+	bool late = any_will_be_left(p);
 
 	pthread_mutex_unlock(&p->lock);
-	give_help(p, h);
-	if (late)
+	if (!give_help(p, h) || late)
 		watch(x);
 }
 
@@ -607,13 +639,16 @@ static void count_lost(struct rln_pool *p, struct rln_pool_class *c, uint64_t by
 
 bool rln_job_abandon(struct rln_job *job)
 {
-	struct rln_pool *p = job->exec->pool;
-	struct rln_pool_class *c = &p->class[job->job_class];
+	struct rln_exec *x = job->exec;
+	struct rln_pool_class *c = &x->pool->class[job->job_class];
 	uint8_t running = RLN_JOB_RUNNING;
 
-	count_lost(p, c, 1);              /* first: the job may end, and be gone, right after the exchange */
-	if (atomic_compare_exchange_strong(&job->state, &running, RLN_JOB_LOST))
-		return true;
-	count_lost(p, c, UINT64_MAX);
-	return false;
+	count_lost(x->pool, c, 1);        /* first: the job may end, and be gone, right after the exchange */
+	if (!atomic_compare_exchange_strong(&job->state, &running, RLN_JOB_LOST)) {
+		count_lost(x->pool, c, UINT64_MAX);
+		return false;
+	}
+	pthread_mutex_lock(&x->pool->lock);
+	unlock_and_help(x);               /* there is room for another one */
+	return true;
 }

@@ -18,6 +18,10 @@
  * The end of a job is a message to the worker it came from. A job that its owner abandoned is disposed of by its thread
  * instead; nothing of the worker is touched any more.
  *
+ * Of class io, abandoned jobs that have not ended do not count against the limit, up to a bound: files of this machine have
+ * threads, however many wait for a server that does not answer. In other classes waiting is what jobs are for, and a name server
+ * that is gone is not given as many threads as there may be at once.
+ *
  * A job may wait for something that only another job brings about. When a class is at its limit with jobs queued, and not
  * one was taken for a while, it is allowed one thread more, and again, up to a bound; so jobs that wait for jobs end.
  *
@@ -33,7 +37,7 @@
 #include "base/list.h"
 #include "core/waker.h"
 
-#define RLN_POOL_GROWTH_MAX 256u      /* threads a class may get beyond its limit */
+#define RLN_POOL_GROWTH_MAX 256u      /* threads a class may get beyond its limit by growing, and as many for what is stuck */
 
 struct rln_exec;
 struct rln_pool;
@@ -94,6 +98,7 @@ struct rln_pool_class {
 	_Atomic uint32_t queued;          /* staged ones included */
 	uint32_t running;
 	uint32_t limit;
+	uint32_t stuck_free;              /* so many stuck jobs do not count */
 	uint32_t allowed;                 /* the limit, and what it was grown by */
 	uint64_t taken;
 	uint64_t taken_before;            /* at the last look for a stall */
@@ -120,7 +125,7 @@ struct rln_pool {
 	uint32_t searching;               /* woken or started, and have not looked at the queues yet */
 	uint64_t sent_at;                 /* when the last of those was sent for */
 	bool stopping;
-	_Atomic bool short_of_threads;    /* the last one could not be started: it is tried again, but not told again */
+	_Atomic bool short_of_threads;    /* the last one could not be started: it is tried again (unlock_and_help()), but not told again */
 	cpu_set_t cpus;                   /* where its threads may run: not only where the worker may that started them */
 	_Atomic uint64_t threads_now;     /* for the statistics */
 	_Atomic uint64_t threads_peak;
