@@ -15,7 +15,6 @@
 #define FILES_MAX 1000                   /* of a worker; more only while they are being opened */
 #define SMALL     16384                  /* bytes; of files up to here the response is kept */
 #define FRESH     RINGLINE_NSEC_PER_SEC
-#define TRIES     3
 
 /* Each worker has its own. */
 static __thread struct {
@@ -87,15 +86,11 @@ static bool is_fresh(const struct http_file *f)
 static int open_beneath(struct ringline_file **ret, const char *name)
 {
 	struct ringline_file_open_options o = RINGLINE_FILE_OPEN_OPTIONS_INIT;
-	int r = -EAGAIN;
-	int i;
 
 	if (!files.root)
 		return -ESHUTDOWN;               /* without one names would begin in the working directory */
 	o.resolve = RINGLINE_RESOLVE_BENEATH | RINGLINE_RESOLVE_NO_MAGICLINKS;
-	for (i = 0; i < TRIES && r == -EAGAIN; i++)      /* something was renamed on the way */
-		r = ringline_file_open(ret, files.root, name, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0, &o);
-	return r;
+	return ringline_file_open(ret, files.root, name, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0, &o);
 }
 
 static void add_hex(struct http_out *o, uint64_t value)

@@ -54,10 +54,10 @@ struct ringline_file_open_options {
 
 /*
  * Opens a file: flags are open(2)'s O_*, mode the permissions of a file that is made. It is closed on exec always. An open
- * that waits (a FIFO without a peer, a device, a server that does not answer) waits on a thread of its own class, and a cut
- * is told at once: the thread closes what it gets, if it ever gets it. One that may make or empty a file (O_CREAT, O_TRUNC,
- * O_TMPFILE) is waited for until that is known; but below a directory, dir, of such a server it may yet do so after a cut.
- * options may be NULL.
+ * that waits (a FIFO without a peer, a device, a server that does not answer) waits on a thread, of its own class once that is
+ * known, and a cut is told at once: the thread closes what it gets, if it ever gets it. One that may make or empty a file
+ * (O_CREAT, O_TRUNC, O_TMPFILE) is waited for until that is known; but below a directory, dir, of such a server it may yet do
+ * so after a cut. options may be NULL.
  *
  * Returns 0; -EINVAL, -E2BIG, the errors of openat2(2) (-ENOENT, -EACCES, -EEXIST, -ELOOP, -EXDEV, -EMFILE, -EAGAIN, ...),
  * -EBADF (dir is closed), -ENOMEM, -ETIME, -ECANCELED, -EPERM, -EDEADLK. _begin: 0, or -EINVAL, -E2BIG, -EBADF, -EAGAIN
@@ -154,7 +154,8 @@ int ringline_file_writev_begin(struct ringline_op **ret, struct ringline_file *f
  *
  * Returns the number of bytes, which may be fewer than those wanted where the file goes on; 0 at its end; -EAGAIN (nothing of it
  * can be had without waiting: it is not in the cache, or the file is not a regular one, or opened with O_DIRECT, or on a remote
- * file system or one that does not tell), -EINVAL, -EBADF, -EFAULT, -EISDIR, -EIO, other errors of read(2), -EPERM.
+ * file system or one that does not tell; or RINGLINE_DISABLE has "inline"), -EINVAL, -EBADF, -EFAULT, -EIO, other errors of
+ * read(2), -EPERM.
  * Since: 0.1
  */
 ssize_t ringline_file_try_read(struct ringline_file *file, void *data, size_t len, uint64_t offset) RINGLINE_MUST_CHECK;

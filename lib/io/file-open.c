@@ -40,6 +40,8 @@
 #define FIRST_STEP_DONE 0
 #define WAITS_FOR_MORE  1
 
+#define RACES 100
+
 #define KNOWN_RESOLVE (RINGLINE_RESOLVE_NO_XDEV | RINGLINE_RESOLVE_NO_MAGICLINKS | RINGLINE_RESOLVE_NO_SYMLINKS | \
                        RINGLINE_RESOLVE_BENEATH | RINGLINE_RESOLVE_IN_ROOT | RINGLINE_RESOLVE_CACHED)
 
@@ -55,16 +57,27 @@ struct opening {
 	char path[];
 };
 
+/*
+ * While something is renamed, wherever that is, the kernel may be unable to tell whether ".." has led out of the directory. That
+ * is no answer, and to be asked for again (openat2(2)); one that is for ever unable is believed.
+ */
+static bool raced(const struct open_how *how, int *tries)
+{
+	return errno == EAGAIN && how->resolve & (RESOLVE_BENEATH | RESOLVE_IN_ROOT) && !(how->resolve & RESOLVE_CACHED) &&
+	       ++*tries < RACES;
+}
+
 static int sys_open(int dir, const char *path, const struct open_how *how)
 {
 	int error = rln_fault(RLN_FAULT_OPEN);
+	int tries = 0;
 	long fd;
 
 	if (error)
 		return -error;
 	do
 		fd = syscall(SYS_openat2, dir, path, how, sizeof(*how));
-	while (fd < 0 && errno == EINTR);
+	while (fd < 0 && (errno == EINTR || raced(how, &tries)));
 	if (fd < 0 && errno == ENOSYS && !how->resolve)
 		fd = openat(dir, path, (int)how->flags, (mode_t)how->mode);
 	return fd < 0 ? -errno : (int)fd;

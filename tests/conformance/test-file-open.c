@@ -2,6 +2,7 @@
 /*
  * Opening files: by name, below directories, without a name; and opens that are cut.
  */
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -223,6 +224,51 @@ static int arguments_main(void *dir)
 static void test_arguments(const char *dir)
 {
 	file_run(dir, arguments_main);
+}
+
+#define RENAMES_SEEN 2000
+
+static atomic_bool enough;
+
+static gpointer renames(gpointer dir)
+{
+	char *from = file_path(dir, "sub");
+	char *to = file_path(dir, "renamed");
+
+	while (!enough) {
+		CONF_OK(rename(from, to));
+		CONF_OK(rename(to, from));
+	}
+	g_free(from);
+	g_free(to);
+	return NULL;
+}
+
+/* Somebody renames something all the time, which the kernel may not be able to tell from what would lead out. */
+static int renamed_main(void *dir)
+{
+	struct ringline_file *at = open_dir(dir);
+	GThread *thread = g_thread_new("renames", renames, dir);
+	int i;
+
+	for (i = 0; i < RENAMES_SEEN; i++) {
+		CONF_OK(try(at, "calm/../calm/../file", O_RDONLY, RINGLINE_RESOLVE_BENEATH));
+		g_assert_cmpint(try(at, "calm/../../file", O_RDONLY, RINGLINE_RESOLVE_BENEATH), ==, -EXDEV);
+	}
+	enough = true;
+	g_thread_join(thread);
+	return ringline_file_close(at);
+}
+
+static void test_renamed(const char *dir)
+{
+	char *calm = file_path(dir, "calm");
+
+	make_all(dir);
+	CONF_OK(mkdir(calm, 0755));
+	g_free(calm);
+	enough = false;
+	file_run(dir, renamed_main);
 }
 
 /* As somebody who may not do everything. */
@@ -656,6 +702,49 @@ static void test_cut_lookup(const char *dir)
 	file_run(dir, cut_lookup_main);
 }
 
+#define LEFT_BEHIND 6
+
+static int no_work(void *arg)
+{
+	(void)arg;
+	return 0;
+}
+
+/* Threads that are left behind, more than the class may have, do not count: others get theirs, and nothing had to grow. */
+static int left_behind_main(void *dir)
+{
+	struct ringline_blocking_options io = RINGLINE_BLOCKING_OPTIONS_INIT;
+	char *path = file_path(dir, "not there");
+	struct ringline_file *file = NULL;
+	struct ringline_op *op;
+	unsigned int i;
+
+	io.job_class = RINGLINE_BLOCKING_IO;
+	place_fault("stall lookup");
+	for (i = 1; i <= LEFT_BEHIND; i++) {
+		CONF_OK(ringline_file_open_begin(&op, &file, NULL, path, O_RDONLY, 0, NULL));
+		CONF_UNTIL(place_stalled_now("lookup") == i);
+		CONF_OK(ringline_op_cancel(op));
+		g_assert_cmpint(ringline_op_await(op), ==, -ECANCELED);
+		CONF_OK(ringline_blocking(no_work, NULL, &io));
+	}
+	g_assert_cmpuint(file_jobs(RINGLINE_BLOCKING_IO).stuck, ==, LEFT_BEHIND);
+	g_assert_cmpuint(file_jobs(RINGLINE_BLOCKING_IO).grown, ==, 0);
+	place_fault("release lookup");
+	CONF_UNTIL(file_jobs(RINGLINE_BLOCKING_IO).stuck == 0);
+	g_free(path);
+	return 0;
+}
+
+static void test_left_behind(const char *dir)
+{
+	struct ringline_config c;
+
+	conf_config(&c);
+	c.blocking_io_threads = 2;
+	CONF_OK(conf_run_with(&c, left_behind_main, (void *)dir));
+}
+
 /* What a server says is told, and nothing is left of the try. */
 static void server_says(struct ringline_file *at, struct ringline_file *file, const char *path, const char *name, int error)
 {
@@ -743,6 +832,7 @@ static void add(void)
 	place_add_each("file-open", "errors-of-open", test_errors);
 	place_add_each("file-open", "errors-of-open-begun", test_errors_begin);
 	place_add("file-open", "here", "arguments", test_arguments);
+	place_add("file-open", "here", "beneath-while-others-rename", test_renamed);
 	place_add("file-open", "tmpfs", "strangers-may-not", test_stranger);
 	place_add_each("file-open", "mode-and-umask", test_make);
 	place_add_each("file-open", "below-directories", test_dir);
@@ -754,6 +844,7 @@ static void add(void)
 	place_add_each("file-open", "cut-while-queued-takes-it-back", test_cut_queued);
 	place_add("file-open", "fuse", "cut-while-stalled-is-told-at-once", test_cut_stalled);
 	place_add("file-open", "fuse", "cut-while-the-name-is-looked-up", test_cut_lookup);
+	place_add("file-open", "fuse", "threads-left-behind-do-not-count", test_left_behind);
 	place_add("file-open", "fuse", "errors-of-the-server", test_server_says);
 	place_add_each("file-open", "not-awaited-is-closed", test_not_awaited);
 }
