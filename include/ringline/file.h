@@ -12,7 +12,8 @@
  * A cut (deadline, cancellation) takes back what has not begun. What has begun is waited for, since the kernel may be
  * using the caller's memory, and its result returned, so nothing that was moved is lost.
  *
- * A call whose file is closed by another task meanwhile returns -EBADF.
+ * A call whose file is closed by another task meanwhile returns -EBADF. One that needs a thread when there is none, and none can
+ * be started, returns -EAGAIN; a close does not need one.
  *
  * A file belongs to its worker; any of its tasks may use it, also at once. `dir` arguments are directories opened like any
  * file, and NULL stands for the working directory of the process, which threads must not change for themselves

@@ -64,7 +64,7 @@ static uint32_t left_behind(const struct rln_pool_class *c)
 {
 	uint32_t stuck = (uint32_t)rln_min(rln_stat_get(&c->stats.stuck), (uint64_t)c->stuck_free);
 
-	return rln_min(stuck, c->running);        /* one that has just ended may count for a moment */
+	return rln_min(stuck, c->running);        /* one that was never run, for want of a thread, may count for a moment */
 }
 
 /* What its limit is about. */
@@ -346,9 +346,9 @@ static void work(struct rln_pool *p, struct rln_job *job)
 	if (waited_for)
 		post(job);
 	pthread_mutex_lock(&p->lock);
-	end_job(p, c);
 	if (!waited_for)
 		rln_stat_add(&c->stats.stuck, UINT64_MAX);
+	end_job(p, c);
 }
 
 static void *thread_main(void *arg)
@@ -629,26 +629,22 @@ bool rln_job_withdraw(struct rln_job *job)
 	return idle_again;
 }
 
-static void count_lost(struct rln_pool *p, struct rln_pool_class *c, uint64_t by)
-{
-	pthread_mutex_lock(&p->lock);
-	rln_stat_add(&c->stats.abandoned, by);
-	rln_stat_add(&c->stats.stuck, by);
-	pthread_mutex_unlock(&p->lock);
-}
-
+/* Its thread, which may just be at its end, counts it off under the same lock. */
 bool rln_job_abandon(struct rln_job *job)
 {
 	struct rln_exec *x = job->exec;
 	struct rln_pool_class *c = &x->pool->class[job->job_class];
 	uint8_t running = RLN_JOB_RUNNING;
+	bool lost;
 
-	count_lost(x->pool, c, 1);        /* first: the job may end, and be gone, right after the exchange */
-	if (!atomic_compare_exchange_strong(&job->state, &running, RLN_JOB_LOST)) {
-		count_lost(x->pool, c, UINT64_MAX);
-		return false;
-	}
 	pthread_mutex_lock(&x->pool->lock);
-	unlock_and_help(x);               /* there is room for another one */
-	return true;
+	lost = atomic_compare_exchange_strong(&job->state, &running, RLN_JOB_LOST);
+	if (lost) {
+		rln_stat_add(&c->stats.abandoned, 1);
+		rln_stat_add(&c->stats.stuck, 1);
+	}
+	pthread_mutex_unlock(&x->pool->lock);
+	if (lost)
+		rln_exec_defer(x, &x->flush);     /* there may be room for another one */
+	return lost;
 }

@@ -130,10 +130,13 @@ static int run_job(void *arg)
 	return 0;
 }
 
-/* No thread could be had. A descriptor is closed all the same, since nobody comes back for it. */
+/*
+ * No thread could be had. The worker itself closes a descriptor, since nobody comes back for it, and kills those who may be the
+ * reason.
+ */
 static rln_cold int64_t without_a_thread(struct rln_request *q, int error)
 {
-	return q->opcode == RLN_OP_CLOSE ? q->call(q) : error;
+	return q->opcode == RLN_OP_CLOSE || q->opcode == RLN_OP_KILL_TREE ? q->call(q) : error;
 }
 
 static void job_done(struct rln_job *job)

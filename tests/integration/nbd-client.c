@@ -867,12 +867,35 @@ static bool haggle_on(int fd)
 	return put(fd, "IHAVEOPT\0\0\0\177\0\0\0\0", NBD_OPTION) && get(fd, head, sizeof(head)) && get(fd, buffer, nbd_get32(head + 16));
 }
 
+/* As clients of old do. *greeted: the server has said something at least. */
+static bool agree(int fd, bool *greeted)
+{
+	unsigned char greeting[NBD_GREETING];
+	unsigned char reply[10];
+
+	*greeted = get(fd, greeting, sizeof(greeting));
+	return *greeted && put(fd, "\0\0\0\3IHAVEOPT\0\0\0\1\0\0\0\4disk", 24) && get(fd, reply, sizeof(reply));
+}
+
+/* However slow we are, and however little time the server gives. */
+static int agree_at_last(void)
+{
+	bool greeted;
+	int fd = connect_to(path);
+
+	while (!agree(fd, &greeted)) {
+		close(fd);
+		fd = connect_to(path);
+	}
+	return fd;
+}
+
 /* The server gives them a second. */
 static int dawdle(void)
 {
 	unsigned char head[NBD_SIMPLE];
 	unsigned char greeting[NBD_GREETING];
-	int agreed = enter("rom", false);
+	int agreed = agree_at_last();
 	int silent = connect_to(path);
 	int half_a_word = greet(NBD_FIXED_NEWSTYLE);
 	int talker = greet(NBD_FIXED_NEWSTYLE);
@@ -896,11 +919,9 @@ enum visit { WHOLE, CUT, TURNED_AWAY, VISITS };
 static enum visit visit_once(const char *where)
 {
 	unsigned char bytes[NBD_REQUEST + NBD_SIMPLE + 4096];
-	unsigned char greeting[NBD_GREETING];
-	unsigned char reply[10];
 	int fd = connect_to(where);
-	bool greeted = get(fd, greeting, sizeof(greeting));
-	bool good = greeted && put(fd, "\0\0\0\3IHAVEOPT\0\0\0\1\0\0\0\4disk", 24) && get(fd, reply, sizeof(reply));
+	bool greeted;
+	bool good = agree(fd, &greeted);
 	int i;
 
 	for (i = 0; good && i < 50; i++) {
