@@ -763,6 +763,25 @@ static uint64_t pool_threads(void)
 	return s.threads;
 }
 
+/* From now on, until faults are disarmed. */
+static void lose_threads(void)
+{
+	while (pool_threads())
+		g_assert_cmpint(ringline_sleep(MSEC), ==, 0);
+	rln_fault_arm(RLN_FAULT_THREAD, 0, UINT32_MAX, EAGAIN);
+}
+
+static void run_threadless(int (*fn)(void *arg))
+{
+	struct ringline_config c = RINGLINE_CONFIG_INIT;
+
+	c.backend = engine;
+	c.blocking_idle = 1;
+	g_setenv("RINGLINE_DISABLE", "inline,files", true);
+	g_assert_cmpint(ringline_run(&c, fn, NULL), ==, 0);
+	g_unsetenv("RINGLINE_DISABLE");
+}
+
 /* Operations that threads have to carry out, when the last one has gone: they are not taken for done, and a close is one. */
 static int threadless_main(void *arg)
 {
@@ -773,9 +792,7 @@ static int threadless_main(void *arg)
 	(void)arg;
 	g_assert_cmpint(ringline_file_open(&file, NULL, g_get_tmp_dir(), O_RDWR | O_TMPFILE, 0600, NULL), ==, 0);
 	fd = ringline_file_fd(file);
-	while (pool_threads())
-		g_assert_cmpint(ringline_sleep(MSEC), ==, 0);
-	rln_fault_arm(RLN_FAULT_THREAD, 0, UINT32_MAX, EAGAIN);
+	lose_threads();
 	g_assert_cmpint(ringline_file_write(file, data, sizeof(data), 0), ==, -EAGAIN);
 	g_assert_cmpint(ringline_file_read(file, data, sizeof(data), 0), ==, -EAGAIN);
 	g_assert_cmpint(ringline_file_sync(file), ==, -EAGAIN);
@@ -788,13 +805,35 @@ static int threadless_main(void *arg)
 
 static void test_threadless(void)
 {
-	struct ringline_config c = RINGLINE_CONFIG_INIT;
+	run_threadless(threadless_main);
+}
 
-	c.backend = engine;
-	c.blocking_idle = 1;
-	g_setenv("RINGLINE_DISABLE", "inline,files", true);
-	g_assert_cmpint(ringline_run(&c, threadless_main, NULL), ==, 0);
-	g_unsetenv("RINGLINE_DISABLE");
+/* Those who are to be killed may be the reason why there is no thread. */
+static int kill_threadless_main(void *arg)
+{
+	static const char *const argv[] = { "sleep", "100", NULL };
+	struct ringline_process_status s = RINGLINE_PROCESS_STATUS_INIT;
+	struct ringline_process_options o = RINGLINE_PROCESS_OPTIONS_INIT;
+	struct ringline_process *p;
+
+	(void)arg;
+	o.flags = RINGLINE_PROCESS_NEW_SESSION;
+	g_assert_cmpint(ringline_process_spawn(&p, argv, &o), ==, 0);
+	lose_threads();
+	g_assert_cmpint(ringline_process_kill_tree(p), ==, 0);
+	g_assert_cmpint(ringline_process_wait(p, &s), ==, 0);
+	rln_fault_disarm_all();
+	g_assert_cmpuint(s.how, ==, RINGLINE_PROCESS_KILLED);
+	g_assert_cmpint(s.code, ==, SIGKILL);
+	return ringline_process_close(p);
+}
+
+static void test_kill_threadless(void)
+{
+	if (g_getenv("RINGLINE_TEST_WRAPPER"))
+		g_test_skip("under valgrind children cannot be killed by their descriptors");
+	else
+		run_threadless(kill_threadless_main);
 }
 
 /* Descriptors whose kind only epoll knows, while there is none left for asking it. */
@@ -912,6 +951,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/waiting/told-that-the-clock-was-set", test_stepped);
 	g_test_add_func("/waiting/no-thread-fails-the-jobs", test_no_thread);
 	g_test_add_func("/waiting/files-without-a-thread", test_threadless);
+	g_test_add_func("/waiting/a-tree-is-killed-without-a-thread", test_kill_threadless);
 	g_test_add_func("/waiting/no-descriptor-to-ask-epoll", test_no_probe);
 	g_test_add_func("/waiting/each-stage-of-a-process-fails-by-its-name", test_stages);
 	r = g_test_run();
