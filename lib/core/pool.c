@@ -206,6 +206,20 @@ static void post(struct rln_job *job)
 	rln_exec_leave(x);
 }
 
+/* Whoever waits for the job; if it was abandoned nobody does. */
+static void tell(struct rln_pool *p, struct rln_job *job, int result)
+{
+	struct rln_pool_class *c = &p->class[job->job_class];
+
+	if (settle(job, result)) {
+		post(job);
+		return;
+	}
+	pthread_mutex_lock(&p->lock);
+	rln_stat_add(&c->stats.stuck, UINT64_MAX);
+	pthread_mutex_unlock(&p->lock);
+}
+
 /* Threads */
 
 static void *thread_main(void *arg);
@@ -229,14 +243,6 @@ static int start_thread(struct rln_pool *p)
 	if (r)
 		rln_mem_free(t);
 	return -r;
-}
-
-/* An abandoned job has ended. */
-static void forget_lost(struct rln_pool *p, struct rln_pool_class *c)
-{
-	pthread_mutex_lock(&p->lock);
-	rln_stat_add(&c->stats.stuck, UINT64_MAX);
-	pthread_mutex_unlock(&p->lock);
 }
 
 /* Without a single thread nobody would ever come for the jobs: they fail. */
@@ -264,12 +270,8 @@ static void fail_all(struct rln_pool *p, int error)
 	pthread_mutex_unlock(&p->lock);
 	while ((node = rln_list_pop(&failed))) {
 		struct rln_job *job = rln_list_entry(node, struct rln_job, link);
-		struct rln_pool_class *c = &p->class[job->job_class];
 
-		if (settle(job, error))
-			post(job);
-		else
-			forget_lost(p, c);
+		tell(p, job, error);
 	}
 }
 
@@ -335,19 +337,14 @@ static void work(struct rln_pool *p, struct rln_job *job)
 {
 	struct rln_pool_class *c = &p->class[job->job_class];
 	struct help h = send_for_help(p);
-	bool waited_for;
 	int result;
 
 	pthread_mutex_unlock(&p->lock);
 	(void)give_help(p, h);            /* if not, the others take what there is, or a worker looks again */
 	result = job->fn(job->arg);
 	atomic_fetch_add_explicit(&c->stats.completed, 1, memory_order_relaxed);
-	waited_for = settle(job, result);
-	if (waited_for)
-		post(job);
+	tell(p, job, result);
 	pthread_mutex_lock(&p->lock);
-	if (!waited_for)
-		rln_stat_add(&c->stats.stuck, UINT64_MAX);
 	end_job(p, c);
 }
 

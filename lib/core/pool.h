@@ -125,7 +125,7 @@ struct rln_pool {
 	uint32_t searching;               /* woken or started, and have not looked at the queues yet */
 	uint64_t sent_at;                 /* when the last of those was sent for */
 	bool stopping;
-	_Atomic bool short_of_threads;    /* the last one could not be started: it is tried again (unlock_and_help()), but not told again */
+	_Atomic bool short_of_threads;    /* the last one could not be started: it is tried again, but not told again */
 	cpu_set_t cpus;                   /* where its threads may run: not only where the worker may that started them */
 	_Atomic uint64_t threads_now;     /* for the statistics */
 	_Atomic uint64_t threads_peak;

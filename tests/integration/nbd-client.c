@@ -863,7 +863,6 @@ static bool haggle_on(int fd)
 {
 	unsigned char head[NBD_OPTION_REPLY];
 
-	usleep(20000);
 	return put(fd, "IHAVEOPT\0\0\0\177\0\0\0\0", NBD_OPTION) && get(fd, head, sizeof(head)) && get(fd, buffer, nbd_get32(head + 16));
 }
 

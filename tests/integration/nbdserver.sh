@@ -117,12 +117,12 @@ qemu_converts() {
 
 qemu_io_finds_its_patterns() {
 	start_files "$1"
-	qemu-io -d unmap -f raw -c 'write -P 0xab 1M 2M' -c 'write -P 3 -f 4M 20M' -c 'aio_write -P 5 30M 64k' -c 'aio_write -P 6 31M 3M' \
-		-c aio_flush -c 'write -z 5M 1M' -c 'write -z -u 7M 1M' -c 'discard 9M 1M' -c flush -c 'write -P 7 12345 54321' \
+	qemu-io -d unmap -f raw -c 'write -P 0xab 1M 2M' -c 'write -P 3 -f 4M 20M' -c 'aio_write -P 5 30M 64k' \
+		-c 'aio_write -P 6 31M 3M' -c aio_flush -c 'write -z 5M 1M' -c 'write -z -u 7M 1M' -c 'discard 9M 1M' -c flush -c 'write -P 7 12345 54321' \
 		"$tcp/disk" >"$tmp/qemu-io" 2>&1
 	qemu-io -r -f raw -c 'read -P 0xab 1M 2M' -c 'read -P 3 4M 1M' -c 'read -P 0 5M 1M' -c 'read -P 3 6M 1M' \
-		-c 'read -P 0 7M 1M' -c 'read -P 0 9M 1M' -c 'read -P 3 10M 14M' -c 'read -P 5 30M 64k' -c 'read -P 6 31M 3M' -c 'read -P 7 12345 54321' \
-		"$unix/rom$socket" >>"$tmp/qemu-io" 2>&1
+		-c 'read -P 0 7M 1M' -c 'read -P 0 9M 1M' -c 'read -P 3 10M 14M' -c 'read -P 5 30M 64k' -c 'read -P 6 31M 3M' \
+		-c 'read -P 7 12345 54321' "$unix/rom$socket" >>"$tmp/qemu-io" 2>&1
 	cat "$tmp/qemu-io"
 	fails grep -qi 'fail\|error\|verification' "$tmp/qemu-io"
 	[ "$(grep -c '^read' "$tmp/qemu-io")" -eq 10 ]

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <glib.h>
 #include <poll.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -755,18 +756,18 @@ static void test_no_thread(void)
 	g_assert_cmpint(ringline_run(&c, no_thread_main, NULL), ==, 0);
 }
 
-static uint64_t pool_threads(void)
+static struct ringline_blocking_stats pool_stats(void)
 {
 	struct ringline_blocking_stats s = RINGLINE_BLOCKING_STATS_INIT;
 
-	g_assert_cmpint(ringline_blocking_stats(NULL, RINGLINE_BLOCKING_IO, &s), ==, 0);
-	return s.threads;
+	g_assert_cmpint(ringline_blocking_stats(NULL, RINGLINE_BLOCKING_BULK, &s), ==, 0);
+	return s;
 }
 
 /* From now on, until faults are disarmed. */
 static void lose_threads(void)
 {
-	while (pool_threads())
+	while (pool_stats().threads)
 		g_assert_cmpint(ringline_sleep(MSEC), ==, 0);
 	rln_fault_arm(RLN_FAULT_THREAD, 0, UINT32_MAX, EAGAIN);
 }
@@ -785,12 +786,14 @@ static void run_threadless(int (*fn)(void *arg))
 /* Operations that threads have to carry out, when the last one has gone: they are not taken for done, and a close is one. */
 static int threadless_main(void *arg)
 {
+	g_autofree char *path = g_strdup_printf("%s/threadless-%d", g_get_tmp_dir(), (int)getpid());
 	static char data[16];
 	struct ringline_file *file;
 	int fd;
 
 	(void)arg;
-	g_assert_cmpint(ringline_file_open(&file, NULL, g_get_tmp_dir(), O_RDWR | O_TMPFILE, 0600, NULL), ==, 0);
+	g_assert_cmpint(ringline_file_open(&file, NULL, path, O_RDWR | O_CREAT, 0600, NULL), ==, 0);
+	g_assert_cmpint(unlink(path), ==, 0);
 	fd = ringline_file_fd(file);
 	lose_threads();
 	g_assert_cmpint(ringline_file_write(file, data, sizeof(data), 0), ==, -EAGAIN);
@@ -834,6 +837,51 @@ static void test_kill_threadless(void)
 		g_test_skip("under valgrind children cannot be killed by their descriptors");
 	else
 		run_threadless(kill_threadless_main);
+}
+
+static int waits(void *arrival)
+{
+	sem_wait(arrival);
+	return 0;
+}
+
+static int arrives(void *arrival)
+{
+	sem_post(arrival);
+	return 0;
+}
+
+/*
+ * A job waits for another one, for which a thread cannot be started at first, by the worker or by the thread of the one that
+ * waits; and nothing else happens.
+ */
+static int short_main(void *arg)
+{
+	uint32_t by_thread = GPOINTER_TO_UINT(arg);
+	struct ringline_op *first;
+	struct ringline_op *second;
+	sem_t arrival;
+
+	g_assert_cmpint(sem_init(&arrival, 0, 0), ==, 0);
+	rln_fault_arm(RLN_FAULT_THREAD, 1, 1, EAGAIN);
+	g_assert_cmpint(ringline_blocking_begin(&first, waits, &arrival, NULL), ==, 0);
+	while (!by_thread && !pool_stats().running)
+		g_assert_cmpint(ringline_yield(), ==, 0);
+	g_assert_cmpint(ringline_blocking_begin(&second, arrives, &arrival, NULL), ==, 0);
+	g_assert_cmpint(ringline_op_await(second), ==, 0);
+	g_assert_cmpint(ringline_op_await(first), ==, 0);
+	g_assert_cmpuint(rln_fault_failed(RLN_FAULT_THREAD), ==, 1);
+	rln_fault_disarm_all();
+	return sem_destroy(&arrival);
+}
+
+static void test_short(void)
+{
+	struct ringline_config c = RINGLINE_CONFIG_INIT;
+
+	c.backend = engine;
+	g_assert_cmpint(ringline_run(&c, short_main, GUINT_TO_POINTER(0)), ==, 0);
+	g_assert_cmpint(ringline_run(&c, short_main, GUINT_TO_POINTER(1)), ==, 0);
 }
 
 /* Descriptors whose kind only epoll knows, while there is none left for asking it. */
@@ -950,6 +998,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/waiting/what-the-ring-refuses-a-thread-does", test_refused);
 	g_test_add_func("/waiting/told-that-the-clock-was-set", test_stepped);
 	g_test_add_func("/waiting/no-thread-fails-the-jobs", test_no_thread);
+	g_test_add_func("/waiting/short-of-threads-for-a-moment", test_short);
 	g_test_add_func("/waiting/files-without-a-thread", test_threadless);
 	g_test_add_func("/waiting/a-tree-is-killed-without-a-thread", test_kill_threadless);
 	g_test_add_func("/waiting/no-descriptor-to-ask-epoll", test_no_probe);
