@@ -15,6 +15,8 @@
 
 #define NAME_MAX_LEN 32
 #define LINE_MAX_LEN 1000
+#define PART_BYTES   (64u * 1024)        /* of one that is put out: what is still read from it */
+#define PART_TIME    2000000000u         /* nanoseconds: for how long */
 #define WORKERS_MAX  1024
 
 struct member {
@@ -123,9 +125,32 @@ static void leave(struct member *m)
 	say(m, " ", "leaves", 6);
 }
 
+/*
+ * Tells why one is put out, and reads for a while what it still sends: a connection that is closed with bytes unread is
+ * reset, and the other side may then never see what it was told.
+ */
+static void put_out(struct ringline_conn *conn, const char *why)
+{
+	struct ringline_scope_options o = { .size = sizeof(o), .deadline = ringline_now() + PART_TIME };
+	struct ringline_scope *scope;
+	const void *data;
+	size_t seen = 0;
+	ssize_t n;
+
+	if (ringline_conn_send(conn, why, strlen(why)) < 0 || ringline_conn_shutdown_write(conn) < 0 ||
+	    ringline_scope_open(&scope, &o) < 0) {
+		ringline_conn_abort(conn);
+		return;
+	}
+	while (seen < PART_BYTES && (n = ringline_conn_peek(conn, &data)) > 0) {
+		ringline_conn_consume(conn, (size_t)n);
+		seen += (size_t)n;
+	}
+	ringline_scope_close(scope);
+}
+
 static void serve(struct ringline_conn *conn, void *arg)
 {
-	static const char too_long[] = "* that line is too long\n";
 	struct member m = { .conn = conn, .id = ringline_conn_id(conn) };
 	const char *text;
 	size_t len;
@@ -139,8 +164,8 @@ static void serve(struct ringline_conn *conn, void *arg)
 		ringline_conn_consume(conn, (size_t)n);
 	}
 	leave(&m);
-	if (n == -EMSGSIZE && ringline_conn_send(conn, too_long, sizeof(too_long) - 1) < 0)
-		ringline_conn_abort(conn);
+	if (n == -EMSGSIZE)
+		put_out(conn, "* that line is too long\n");
 }
 
 int main(int argc, char **argv)
