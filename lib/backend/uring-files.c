@@ -108,10 +108,6 @@ static void prep_data(struct io_uring_sqe *sqe, const struct rln_file_op *f)
 	const struct rln_op *op = &f->op;
 
 	switch (op->opcode) {
-	case RLN_OP_READ:
-	case RLN_OP_WRITE:
-		prep_transfer(sqe, f);
-		break;
 	case RLN_OP_READV:
 	case RLN_OP_WRITEV:
 		prep_vector(sqe, f);
@@ -170,7 +166,9 @@ void rln_uring_prep_file(struct io_uring_sqe *sqe, const struct rln_op *op)
 {
 	const struct rln_file_op *f = rln_file_op_of(op);
 
-	if (op->opcode < RLN_OP_STATX)
+	if (rln_likely(op->opcode <= RLN_OP_WRITE))
+		prep_transfer(sqe, f);
+	else if (op->opcode < RLN_OP_STATX)
 		prep_data(sqe, f);
 	else
 		prep_name(sqe, f);

@@ -25,7 +25,7 @@
  *
  * user_data is the op's address; its low bits, which are zero in the address, hold a tag that changes with each submission
  * to the kernel, so that a completion which belongs to an earlier life of the op is recognised, counted and dropped.
- * Values below 64 are internal.
+ * Values below that alignment are internal.
  */
 #ifndef RLN_BACKEND_URING_H
 #define RLN_BACKEND_URING_H
@@ -54,7 +54,7 @@ extern const struct rln_backend_ops rln_backend_uring;
 #define RLN_UD_WAKE             1u
 #define RLN_UD_IGNORED          2u
 #define RLN_UD_NVME             3u
-#define RLN_UD_INTERNAL         64u
+#define RLN_UD_INTERNAL         RLN_OP_ALIGN
 #define RLN_BUF_GROUP           0
 
 enum rln_uring_place {
@@ -72,7 +72,9 @@ enum rln_uring_place {
 #define RLN_URING_PLACE     0x07u
 #define RLN_URING_NOSOCK    0x08u
 #define RLN_URING_TAG_SHIFT 4
-#define RLN_URING_TAGS      0x0fu
+#define RLN_URING_TAGS      (RLN_OP_ALIGN - 1)
+
+_Static_assert(RLN_URING_TAGS <= 0xff >> RLN_URING_TAG_SHIFT, "a tag fits beside the place");
 
 struct rln_uring_bufs {
 	struct io_uring_buf_ring *ring;
@@ -154,9 +156,12 @@ struct io_uring_sqe *rln_uring_sqe_slow(struct rln_uring *u) rln_cold;
 /* A submission entry, flushing the queue if it is full; NULL if the kernel takes no more now. */
 static inline struct io_uring_sqe *rln_uring_sqe(struct rln_uring *u)
 {
-	struct io_uring_sqe *sqe = io_uring_get_sqe(&u->ring);
+	struct io_uring_sq *sq = &u->ring.sq;
 
-	return rln_likely(sqe != NULL) ? sqe : rln_uring_sqe_slow(u);
+	/* the kernel moves the head while we are inside an enter, and at no other time */
+	if (rln_unlikely(sq->sqe_tail - *sq->khead == sq->ring_entries))
+		return rln_uring_sqe_slow(u);
+	return &sq->sqes[sq->sqe_tail++ & sq->ring_mask];
 }
 
 /* Moves what waits for submission entries into the queue. */

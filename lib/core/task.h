@@ -114,6 +114,18 @@ static inline void rln_exec_enqueue(struct rln_exec *x, struct ringline_task *t)
 	rln_list_add_tail(rln_unlikely(t->class == RINGLINE_TASK_BULK) ? &x->bulk : &x->runq, &t->link);
 }
 
+/* Makes the task run again; owner thread. No effect on a task that is queued or has ended. */
+static inline void rln_task_wake(struct ringline_task *t)
+{
+	if (t->state == RLN_TASK_IDLE) {
+		__builtin_prefetch(t->fiber);
+		t->state = RLN_TASK_QUEUED;
+		rln_exec_enqueue(rln_exec_current, t);
+	} else if (t->state == RLN_TASK_RUNNING) {
+		t->state = RLN_TASK_RUNNING_NOTIFIED;
+	}
+}
+
 /* The guard of handles: 0, -EINVAL, -EPERM, -EBADF. */
 int rln_task_check(const struct ringline_task *t, const char *call);
 

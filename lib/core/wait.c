@@ -15,7 +15,7 @@
 /* The winner of a parker that was cut before anything had fired. */
 static struct rln_wait cut_mark;
 
-void rln_wait_land(struct rln_wait *w, int64_t result)
+static inline void land(struct rln_wait *w, int64_t result)
 {
 	struct rln_parker *p = w->parker;
 
@@ -27,11 +27,16 @@ void rln_wait_land(struct rln_wait *w, int64_t result)
 		rln_task_wake(p->task);
 }
 
+void rln_wait_land(struct rln_wait *w, int64_t result)
+{
+	land(w, result);
+}
+
 bool rln_wait_fire(struct rln_wait *w, int64_t result)
 {
 	if (!rln_wait_claim(w))
 		return false;
-	rln_wait_land(w, result);
+	land(w, result);
 	return true;
 }
 

@@ -21,17 +21,6 @@
 #include "core/task.h"
 #include "core/waker.h"
 
-void rln_task_wake(struct ringline_task *t)
-{
-	if (t->state == RLN_TASK_IDLE) {
-		__builtin_prefetch(t->fiber);
-		t->state = RLN_TASK_QUEUED;
-		rln_exec_enqueue(rln_exec_current, t);
-	} else if (t->state == RLN_TASK_RUNNING) {
-		t->state = RLN_TASK_RUNNING_NOTIFIED;
-	}
-}
-
 void rln_task_wake_id(struct rln_exec *x, uint64_t id)
 {
 	struct ringline_task *t = rln_slab_find(&x->tasks, id);

@@ -23,10 +23,7 @@ struct rln_msg {
 	void (*deliver)(struct rln_msg *m, struct rln_exec *x);
 };
 
-/* Makes the task run again; owner thread. No effect on a task that is queued or has ended. */
-void rln_task_wake(struct ringline_task *t);
-
-/* The same by id, for wakes that may come late: nothing happens if the task is gone. */
+/* rln_task_wake() (task.h) by id, for wakes that may come late: nothing happens if the task is gone. Owner thread. */
 void rln_task_wake_id(struct rln_exec *x, uint64_t id);
 
 /*

@@ -72,8 +72,8 @@ struct ringline_dgram {
 	uint64_t fds_dropped;
 	struct rln_addr addr;             /* what it is bound to, of a socket file that is to be removed */
 	struct rln_socket_path path;
-	struct rln_op recv;
-	struct rln_op send;               /* and close */
+	struct rln_op recv rln_aligned(64);
+	struct rln_op send rln_aligned(64);               /* and close */
 };
 
 void rln_dgrams_init(struct rln_io *io);

@@ -167,7 +167,7 @@ static int prepare(struct rln_request *q, unsigned int opcode, struct ringline_f
 	if (from_offset > INT64_MAX || to_offset > INT64_MAX || len > INT64_MAX - rln_max(from_offset, to_offset))
 		return -EINVAL;
 	rln_request_init(q, opcode, from);
-	q->held[1] = to;
+	rln_request_add_file(q, to);
 	q->f.fd2 = to->fd;
 	q->f.op.arg = from_offset;
 	q->f.op.len = len;

@@ -108,10 +108,18 @@ static inline void rln_request_init(struct rln_request *q, unsigned int opcode, 
 	q->dispose = NULL;
 	q->moved = 0;
 	q->route = RLN_ROUTE_NONE;
-	q->flags = 0;
+	q->flags = file ? file->remote * RLN_REQUEST_REMOTE : 0;
 	q->opcode = (uint8_t)opcode;
 	q->given = 0;
 	q->out = NULL;
+}
+
+/* It is about a second one besides; NULL: it is not. */
+static inline void rln_request_add_file(struct rln_request *q, struct ringline_file *file)
+{
+	q->held[1] = file;
+	if (file && file->remote)
+		q->flags |= RLN_REQUEST_REMOTE;
 }
 
 /* The last use of a file that is being closed is over. */

@@ -125,7 +125,7 @@ static int prepare_add(struct rln_request *q, struct ringline_inotify *n, struct
 	if (r < 0)
 		return r;
 	q->call = call_add;
-	q->held[1] = n->file;
+	rln_request_add_file(q, n->file);
 	q->f.fd2 = n->file->fd;
 	q->f.flags = mask;
 	return 0;

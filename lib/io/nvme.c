@@ -145,7 +145,8 @@ static int prepare(struct rln_request *q, struct ringline_file *file, const stru
 		return r;
 	rln_request_init(q, RLN_OP_NVME, file);
 	q->f.mode = queue;
-	q->flags = RLN_REQUEST_RING_ONLY;
+	q->flags |= RLN_REQUEST_RING_ONLY;
+	rln_request_point_at_own(q);
 	q->finish = told;
 	q->out = result;
 	q->u.nvme.value = 0;

@@ -38,7 +38,7 @@ int rln_path_prepare_second(struct rln_request *q, struct ringline_file *dir, co
 		r = -EINVAL;
 	if (r < 0)
 		return r;
-	q->held[1] = needed(dir, path);
+	rln_request_add_file(q, needed(dir, path));
 	q->f.fd2 = rln_file_dirfd(q->held[1]);
 	q->f.ptr2 = (void *)path;
 	return 0;

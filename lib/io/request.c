@@ -151,7 +151,7 @@ static void job_done(struct rln_job *job)
 
 static bool remote(const struct rln_request *q)
 {
-	return q->flags & RLN_REQUEST_REMOTE || (q->held[0] && q->held[0]->remote) || (q->held[1] && q->held[1]->remote);
+	return q->flags & RLN_REQUEST_REMOTE;
 }
 
 static int to_pool(struct rln_request *q, bool patient)
@@ -307,23 +307,11 @@ static void defer(struct rln_io *io, struct rln_request *q)
 
 /* Starting */
 
-/* What lies in the request may have been copied since it was prepared. */
-static void point_at_own(struct rln_request *q)
-{
-	if (q->opcode == RLN_OP_STATX)
-		q->f.ptr2 = &q->u.statx;
-	if (q->opcode == RLN_OP_NVME) {
-		q->f.op.ptr = &q->u.nvme.command;
-		q->f.ptr2 = &q->u.nvme.value;
-	}
-}
-
 static int send_on_its_way(struct rln_request *q, enum rln_request_route way, bool patient)
 {
 	int r;
 
 	atomic_init(&q->cut, false);
-	point_at_own(q);
 	r = hold(q);
 	if (rln_unlikely(r < 0))
 		return r;
@@ -506,6 +494,15 @@ static void handle_dispose(struct ringline_op *h)
 
 static const struct rln_handle_kind handle_kind = { .cancel = handle_cancel, .take = handle_free, .dispose = handle_dispose };
 
+static void copy(struct rln_request *q, const struct rln_request *proto)
+{
+	memcpy(q, proto, offsetof(struct rln_request, way));
+	memcpy(&q->u, &proto->u, proto->given);
+	rln_list_init(&q->f.op.link);     /* the copy is linked to where it came from */
+	if (q->opcode == RLN_OP_STATX || q->opcode == RLN_OP_NVME)
+		rln_request_point_at_own(q);
+}
+
 static int start_for_handle(struct ringline_op *h, const struct rln_request *proto, enum rln_request_route way)
 {
 	struct slotted *s = rln_slab_alloc(&rln_io_current()->requests);
@@ -514,9 +511,7 @@ static int start_for_handle(struct ringline_op *h, const struct rln_request *pro
 	if (!s)
 		return -ENOMEM;
 	h->work.ptr = s;
-	memcpy(&s->q, proto, offsetof(struct rln_request, way));
-	memcpy(&s->q.u, &proto->u, proto->given);
-	rln_list_init(&s->q.f.op.link);   /* the copy is linked to where it came from */
+	copy(&s->q, proto);
 	s->q.done = handle_done;
 	s->q.waiter.handle = h;
 	r = send_on_its_way(&s->q, way, false);

@@ -46,7 +46,7 @@ enum {
 	RLN_REQUEST_INLINE    = 1u << 1,  /* may be tried by a call that does not wait */
 	RLN_REQUEST_STREAM    = 1u << 2,  /* has its side of a stream to itself: f.op is RECV or SEND */
 	RLN_REQUEST_SHIELDED  = 1u << 3,  /* a task waits for it whatever becomes of its scope */
-	RLN_REQUEST_REMOTE    = 1u << 4,  /* a server is asked, though no file is held */
+	RLN_REQUEST_REMOTE    = 1u << 4,  /* a server is asked: the one of a file that is held, or another */
 	RLN_REQUEST_RING_ONLY = 1u << 5,  /* by the backend, which carries it, or not at all */
 };
 
@@ -106,6 +106,17 @@ struct rln_request {
 };
 
 /* An empty one is made by rln_request_init(), which is in io/file.h because it has to know what a file is. */
+
+/* What is carried out lies in the request itself: to be said when it was prepared, and of a copy again. */
+static inline void rln_request_point_at_own(struct rln_request *q)
+{
+	if (q->opcode == RLN_OP_NVME) {
+		q->f.op.ptr = &q->u.nvme.command;
+		q->f.ptr2 = &q->u.nvme.value;
+	} else {
+		q->f.ptr2 = &q->u.statx;
+	}
+}
 
 /*
  * Starts a request and waits for it. *r*: what preparing it came to; negative: that is returned at once. The result; the

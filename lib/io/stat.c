@@ -85,7 +85,7 @@ int rln_path_prepare_stat(struct rln_request *q, struct ringline_file *file, con
 		q->flags |= RLN_REQUEST_INLINE;
 		flags = AT_EMPTY_PATH;
 	}
-	q->f.ptr2 = &q->u.statx;
+	rln_request_point_at_own(q);
 	q->f.flags = (uint32_t)flags;
 	q->f.mode = mask ? mask : STATX_BASIC_STATS;
 	q->finish = convert;
