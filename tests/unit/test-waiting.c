@@ -689,6 +689,33 @@ static void test_refused(void)
 	g_unsetenv("RINGLINE_DISABLE");
 }
 
+/* The system has no lock to give: the caller is told, has none, and gets the next one. */
+static int no_locks_main(void *arg)
+{
+	struct ringline_file *file;
+
+	(void)arg;
+	g_assert_cmpint(ringline_file_open(&file, NULL, "/proc/self/exe", O_RDONLY, 0, NULL), ==, 0);
+	rln_fault_arm(RLN_FAULT_FILE, 0, 2, ENOLCK);
+	g_assert_cmpint(ringline_file_try_lock(file, RINGLINE_LOCK_SHARED, 0, 0), ==, -ENOLCK);
+	g_assert_cmpint(ringline_file_lock(file, RINGLINE_LOCK_SHARED, 0, 0), ==, -ENOLCK);
+	g_assert_cmpuint(rln_fault_failed(RLN_FAULT_FILE), ==, 2);
+	rln_fault_disarm_all();
+	g_assert_cmpint(ringline_file_lock(file, RINGLINE_LOCK_SHARED, 0, 0), ==, 0);
+	g_assert_cmpuint(counted("lock", "pool"), ==, 3);
+	return ringline_file_close(file);
+}
+
+static void test_no_locks(void)
+{
+	struct ringline_config c = RINGLINE_CONFIG_INIT;
+
+	c.backend = engine;
+	g_setenv("RINGLINE_DISABLE", "inline", true);
+	g_assert_cmpint(ringline_run(&c, no_locks_main, NULL), ==, 0);
+	g_unsetenv("RINGLINE_DISABLE");
+}
+
 /* --- single faults ------------------------------------------------------------------------------------------------ */
 
 static int stepped_main(void *arg)
@@ -996,6 +1023,7 @@ int main(int argc, char **argv)
 		g_test_add_data_func(path, GSIZE_TO_POINTER(s), sweep);
 	}
 	g_test_add_func("/waiting/what-the-ring-refuses-a-thread-does", test_refused);
+	g_test_add_func("/waiting/no-locks-are-left", test_no_locks);
 	g_test_add_func("/waiting/told-that-the-clock-was-set", test_stepped);
 	g_test_add_func("/waiting/no-thread-fails-the-jobs", test_no_thread);
 	g_test_add_func("/waiting/short-of-threads-for-a-moment", test_short);
