@@ -702,7 +702,9 @@ static void test_cut_lookup(const char *dir)
 	file_run(dir, cut_lookup_main);
 }
 
-#define LEFT_BEHIND 6
+#define LEFT_BEHIND     6
+#define LEFT_BEHIND_MAX 256     /* so many do not count */
+#define IO_THREADS      2
 
 static int no_work(void *arg)
 {
@@ -710,39 +712,87 @@ static int no_work(void *arg)
 	return 0;
 }
 
-/* Threads that are left behind, more than the class may have, do not count: others get theirs, and nothing had to grow. */
-static int left_behind_main(void *dir)
+/* Leaves threads behind that look something up, until there are *n*. */
+static void leave_behind(const char *path, unsigned int n)
 {
-	struct ringline_blocking_options io = RINGLINE_BLOCKING_OPTIONS_INIT;
-	char *path = file_path(dir, "not there");
 	struct ringline_file *file = NULL;
 	struct ringline_op *op;
 	unsigned int i;
 
-	io.job_class = RINGLINE_BLOCKING_IO;
-	place_fault("stall lookup");
-	for (i = 1; i <= LEFT_BEHIND; i++) {
+	for (i = place_stalled_now("lookup") + 1; i <= n; i++) {
 		CONF_OK(ringline_file_open_begin(&op, &file, NULL, path, O_RDONLY, 0, NULL));
 		CONF_UNTIL(place_stalled_now("lookup") == i);
 		CONF_OK(ringline_op_cancel(op));
 		g_assert_cmpint(ringline_op_await(op), ==, -ECANCELED);
-		CONF_OK(ringline_blocking(no_work, NULL, &io));
 	}
-	g_assert_cmpuint(file_jobs(RINGLINE_BLOCKING_IO).stuck, ==, LEFT_BEHIND);
-	g_assert_cmpuint(file_jobs(RINGLINE_BLOCKING_IO).grown, ==, 0);
+	g_assert_cmpuint(file_jobs(RINGLINE_BLOCKING_IO).stuck, ==, n);
+}
+
+static void come_back(void)
+{
 	place_fault("release lookup");
 	CONF_UNTIL(file_jobs(RINGLINE_BLOCKING_IO).stuck == 0);
+}
+
+static void work_is_done(void)
+{
+	struct ringline_blocking_options io = RINGLINE_BLOCKING_OPTIONS_INIT;
+
+	io.job_class = RINGLINE_BLOCKING_IO;
+	CONF_OK(ringline_blocking(no_work, NULL, &io));
+}
+
+/* Threads that are left behind, more than the class may have, do not count: others get theirs, and nothing had to grow. */
+static int left_behind_main(void *dir)
+{
+	char *path = file_path(dir, "not there");
+	unsigned int i;
+
+	place_fault("stall lookup");
+	for (i = 1; i <= LEFT_BEHIND; i++) {
+		leave_behind(path, i);
+		work_is_done();
+	}
+	g_assert_cmpuint(file_jobs(RINGLINE_BLOCKING_IO).grown, ==, 0);
+	come_back();
 	g_free(path);
 	return 0;
 }
 
-static void test_left_behind(const char *dir)
+static void run_with_few_threads(int (*fn)(void *dir), const char *dir)
 {
 	struct ringline_config c;
 
 	conf_config(&c);
-	c.blocking_io_threads = 2;
-	CONF_OK(conf_run_with(&c, left_behind_main, (void *)dir));
+	c.blocking_io_threads = IO_THREADS;
+	CONF_OK(conf_run_with(&c, fn, (void *)dir));
+}
+
+static void test_left_behind(const char *dir)
+{
+	run_with_few_threads(left_behind_main, dir);
+}
+
+/* A number that is bounded: from then on they count, and the class has to grow like any that is held up. */
+static int too_many_main(void *dir)
+{
+	char *path = file_path(dir, "not there");
+
+	place_fault("stall lookup");
+	leave_behind(path, LEFT_BEHIND_MAX);
+	work_is_done();
+	g_assert_cmpuint(file_jobs(RINGLINE_BLOCKING_IO).grown, ==, 0);
+	leave_behind(path, LEFT_BEHIND_MAX + IO_THREADS);
+	work_is_done();
+	g_assert_cmpuint(file_jobs(RINGLINE_BLOCKING_IO).grown, >=, 1);
+	come_back();
+	g_free(path);
+	return 0;
+}
+
+static void test_too_many(const char *dir)
+{
+	run_with_few_threads(too_many_main, dir);
 }
 
 /* What a server says is told, and nothing is left of the try. */
@@ -845,6 +895,7 @@ static void add(void)
 	place_add("file-open", "fuse", "cut-while-stalled-is-told-at-once", test_cut_stalled);
 	place_add("file-open", "fuse", "cut-while-the-name-is-looked-up", test_cut_lookup);
 	place_add("file-open", "fuse", "threads-left-behind-do-not-count", test_left_behind);
+	place_add("file-open", "fuse", "too-many-left-behind-count", test_too_many);
 	place_add("file-open", "fuse", "errors-of-the-server", test_server_says);
 	place_add_each("file-open", "not-awaited-is-closed", test_not_awaited);
 }
