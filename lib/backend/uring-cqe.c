@@ -374,8 +374,8 @@ void rln_uring_dispatch(struct rln_uring *u, const struct io_uring_cqe *cqe)
 		unknown(u, cqe);
 		return;
 	}
-	if (!(cqe->flags & IORING_CQE_F_MORE))
-		rln_list_del(&op->link);   /* from the cancels that wait for an entry, if it is there */
+	if (rln_list_linked(&op->link) && !(cqe->flags & IORING_CQE_F_MORE))
+		rln_list_del(&op->link);   /* from the cancels that wait for an entry, or the quiet sends */
 	if (rln_opcode_is_file(op->opcode))
 		file_completed(u, op, file_result(cqe->res));
 	else

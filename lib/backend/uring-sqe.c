@@ -200,12 +200,12 @@ void rln_uring_submit(struct rln_backend *b, struct rln_op *op)
 	struct rln_uring *u = rln_uring_of(b);
 
 	op->backend_state = RLN_URING_IDLE;
-	if (op->opcode == RLN_OP_NVME)
+	if (tries_quietly(u, op))
+		issue_quietly(u, op);
+	else if (rln_unlikely(op->opcode == RLN_OP_NVME))
 		rln_uring_nvme_issue(u, op);
 	else if (op->flags & RLN_OPF_EAGER)
 		issue_eagerly(u, op);
-	else if (tries_quietly(u, op))
-		issue_quietly(u, op);
 	else
 		rln_uring_issue(u, op);
 }

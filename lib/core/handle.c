@@ -145,13 +145,14 @@ int64_t rln_handle_take(struct ringline_op *h)
 
 /* The public calls. */
 
-static int check_handle(const struct ringline_op *h, const char *call)
+static inline int check_handle(const struct ringline_op *h, const char *call)
 {
+	struct rln_exec *x;
+
 	if (!h)
 		return -EINVAL;
-	if (!rln_exec_get(call))
-		return rln_not_here();
-	return rln_exec_check_handle(&rln_exec_current->handles, &h->slot, call);
+	x = rln_exec_get(call);
+	return x ? rln_exec_check_handle(&x->handles, &h->slot, call) : rln_not_here();
 }
 
 static int claim(struct ringline_op *h, const char *call)

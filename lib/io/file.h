@@ -103,15 +103,15 @@ static inline void rln_request_init(struct rln_request *q, unsigned int opcode, 
 	q->held[1] = NULL;
 	q->region = NULL;
 	q->threads = NULL;
-	q->call = rln_request_call;
 	q->finish = NULL;
 	q->dispose = NULL;
 	q->moved = 0;
+	q->out = NULL;
+	q->call = rln_request_call;
 	q->route = RLN_ROUTE_NONE;
 	q->flags = file ? file->remote * RLN_REQUEST_REMOTE : 0;
 	q->opcode = (uint8_t)opcode;
 	q->given = 0;
-	q->out = NULL;
 }
 
 /* It is about a second one besides; NULL: it is not. */

@@ -37,11 +37,11 @@ static int64_t in_all(const struct rln_request *q, int64_t result)
 	return result;
 }
 
-static int64_t finished(struct rln_request *q, int64_t result)
+static inline int64_t finished(struct rln_request *q, int64_t result)
 {
-	if (q->moved || rln_unlikely(result < 0))
+	if (rln_unlikely(q->moved || result < 0))
 		result = in_all(q, result);
-	return q->finish ? q->finish(q, result) : result;
+	return rln_unlikely(q->finish != NULL) ? q->finish(q, result) : result;
 }
 
 /* Holding */

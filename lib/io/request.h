@@ -65,17 +65,17 @@ struct rln_request {
 	struct ringline_file *held[2];    /* NULL: none */
 	struct ringline_region *region;   /* the memory lies in it; NULL: in none */
 	struct rln_threads *threads;      /* that have it, or in whose queue it is; NULL: none */
+	int64_t (*finish)(struct rln_request *q, int64_t result);   /* on the worker, before it is told; NULL: as it is */
+	void (*dispose)(struct rln_request *q);       /* nobody takes the result of an op handle; NULL: it holds nothing */
+	uint64_t moved;                   /* bytes read before the rest was asked for */
+	void *out;                        /* of the caller, for finish() */
 	union {
 		struct rln_wait *wait;
 		struct ringline_op *handle;
 	} waiter;
 	void (*done)(struct rln_request *q);
 	int64_t (*call)(struct rln_request *q);       /* on a thread: the result, or -errno */
-	int64_t (*finish)(struct rln_request *q, int64_t result);   /* on the worker, before it is told; NULL: as it is */
-	void (*dispose)(struct rln_request *q);       /* nobody takes the result of an op handle; NULL: it holds nothing */
 	int64_t result;
-	uint64_t moved;                   /* bytes read before the rest was asked for */
-	void *out;                        /* of the caller, for finish() */
 	uint8_t route;                    /* enum rln_request_route */
 	uint8_t flags;                    /* RLN_REQUEST_* */
 	uint8_t opcode;                   /* as it is counted; f.op.opcode is how it is carried out */
