@@ -137,15 +137,15 @@ static void put_out(struct ringline_conn *conn, const char *why)
 	size_t seen = 0;
 	ssize_t n;
 
-	if (ringline_conn_send(conn, why, strlen(why)) < 0 || ringline_conn_shutdown_write(conn) < 0 ||
-	    ringline_scope_open(&scope, &o) < 0) {
+	if (ringline_scope_open(&scope, &o) < 0)
+		return;                   /* without a word */
+	if (ringline_conn_send(conn, why, strlen(why)) < 0 || ringline_conn_shutdown_write(conn) < 0)
 		ringline_conn_abort(conn);
-		return;
-	}
-	while (seen < PART_BYTES && (n = ringline_conn_peek(conn, &data)) > 0) {
-		ringline_conn_consume(conn, (size_t)n);
-		seen += (size_t)n;
-	}
+	else
+		while (seen < PART_BYTES && (n = ringline_conn_peek(conn, &data)) > 0) {
+			ringline_conn_consume(conn, (size_t)n);
+			seen += (size_t)n;
+		}
 	ringline_scope_close(scope);
 }
 

@@ -156,12 +156,10 @@ struct io_uring_sqe *rln_uring_sqe_slow(struct rln_uring *u) rln_cold;
 /* A submission entry, flushing the queue if it is full; NULL if the kernel takes no more now. */
 static inline struct io_uring_sqe *rln_uring_sqe(struct rln_uring *u)
 {
-	struct io_uring_sq *sq = &u->ring.sq;
+	/* by the library's own function: which of the two empties an entry, it or io_uring_prep_rw(), depends on the version */
+	struct io_uring_sqe *sqe = io_uring_get_sqe(&u->ring);
 
-	/* the kernel moves the head while we are inside an enter, and at no other time */
-	if (rln_unlikely(sq->sqe_tail - *sq->khead == sq->ring_entries))
-		return rln_uring_sqe_slow(u);
-	return &sq->sqes[sq->sqe_tail++ & sq->ring_mask];
+	return rln_likely(sqe != NULL) ? sqe : rln_uring_sqe_slow(u);
 }
 
 /* Moves what waits for submission entries into the queue. */

@@ -13,7 +13,6 @@
 #include "core/handle.h"
 #include "core/scope.h"
 #include "core/task.h"
-#include "core/waker.h"
 
 #define RLN_NODES_ON_STACK 8
 

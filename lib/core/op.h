@@ -116,7 +116,7 @@ struct rln_completion {
 
 typedef void rln_op_complete_fn(struct rln_op *op, const struct rln_completion *c);
 
-/* The low bits of an op's address that are zero, which a backend may use. Every stack has this alignment. */
+/* The low bits of an op's address are a backend's to use. Frames of 64-bit machines are aligned so without being asked. */
 #define RLN_OP_ALIGN 16u
 
 /* The size of a cache line. Not its alignment, which a frame on a stack would have to make; whoever lies elsewhere may ask for it. */
@@ -134,7 +134,7 @@ struct rln_op {
 	uint64_t progress;        /* the backend's: bytes moved so far; the result of an op that was over at once */
 } rln_aligned(RLN_OP_ALIGN);
 
-_Static_assert(sizeof(struct rln_op) == 64, "an op has the size of a cache line");
+_Static_assert(sizeof(void *) != 8 || sizeof(struct rln_op) == 64, "an op has the size of a cache line");
 
 static inline void rln_op_init(struct rln_op *op, rln_op_complete_fn *complete)
 {

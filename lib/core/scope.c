@@ -14,7 +14,6 @@
 #include "core/scope.h"
 #include "core/task.h"
 #include "core/token.h"
-#include "core/waker.h"
 #include "ringline/scope.h"
 
 #define KNOWN_FLAGS (RINGLINE_SCOPE_COLLECT | RINGLINE_SCOPE_SHIELDED)

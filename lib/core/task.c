@@ -6,7 +6,6 @@
 #include "base/sized.h"
 #include "core/executor.h"
 #include "core/task.h"
-#include "core/waker.h"
 
 /* Settled before its scopes are closed, which may cut the task's own. */
 static void returned(struct ringline_task *t, int result)

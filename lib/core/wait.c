@@ -10,7 +10,6 @@
 #include "core/executor.h"
 #include "core/task.h"
 #include "core/wait.h"
-#include "core/waker.h"
 
 /* The winner of a parker that was cut before anything had fired. */
 static struct rln_wait cut_mark;

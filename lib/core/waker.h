@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Waking: a task by its own worker, and a worker by any thread.
+ * Waking: a worker by any thread, and a task by its id. Who has the task in hand uses rln_task_wake() (task.h).
  *
  * From another thread there is one road: post a message. It runs on the worker, between two turns, and does there what
  * the poster wanted: wake a task, cut a scope, start a task.

@@ -3,7 +3,6 @@
 #include <errno.h>
 
 #include "core/timer.h"
-#include "core/waker.h"
 #include "io/conn.h"
 #include "io/handler.h"
 #include "io/listener.h"

@@ -105,7 +105,10 @@ struct rln_request {
 	} u;
 };
 
-/* An empty one is made by rln_request_init(), which is in io/file.h because it has to know what a file is. */
+/*
+ * An empty one is made by rln_request_init(), and told of a second file by rln_request_add_file(), which are in io/file.h because
+ * they have to know what a file is.
+ */
 
 /* What is carried out lies in the request itself: to be said when it was prepared, and of a copy again. */
 static inline void rln_request_point_at_own(struct rln_request *q)
