@@ -205,6 +205,7 @@ EXTRA_DIST += \
 	tests/unit/backend-fixture.h \
 	tests/unit/cases.h \
 	tests/unit/fiber-fixture.h \
+	tests/unit/valgrind.h \
 	$(NULL)
 
 if SUITE_UNIT

@@ -130,6 +130,17 @@ static inline void rln_sanitize_arrive(struct rln_sanitize *now, struct rln_sani
 #endif
 }
 
+/* All of a stack is going to be looked at, what lies below its frames as well. */
+static inline void rln_sanitize_stack_look(void *base, size_t size)
+{
+	(void)base;
+	(void)size;
+#ifdef RLN_HAVE_VALGRIND
+	if (RLN_ON_VALGRIND)
+		VALGRIND_MAKE_MEM_DEFINED(base, size);
+#endif
+}
+
 /* The frames that lie on a stack are over: it is clean memory again. */
 static inline void rln_sanitize_stack_reset(void *base, size_t size)
 {

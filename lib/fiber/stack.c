@@ -28,6 +28,7 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "fiber/sanitize.h"
 #include "fiber/stack.h"
 
 #ifndef MADV_GUARD_INSTALL
@@ -312,6 +313,7 @@ size_t rln_stack_peak(const struct rln_stack_pool *p, struct rln_stack stack)
 	const uint64_t *word = low + (stack.slot->guard == RLN_GUARD_CANARY);
 	const uint64_t *end = low + p->size / sizeof(*low);
 
+	rln_sanitize_stack_look(stack.base, p->size);
 	while (word < end && !*word)
 		word++;
 	return (size_t)((const char *)end - (const char *)word);

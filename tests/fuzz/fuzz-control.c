@@ -48,7 +48,7 @@ static size_t write_messages(unsigned char *control, const uint8_t *data, size_t
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	unsigned char all[SIZE + 64];
+	unsigned char all[SIZE + 64] = { 0 };   /* what lies between two messages the kernel clears, too */
 	size_t n = write_messages(all, data, size);
 	unsigned char *control = malloc(n + 1);   /* of that size, for the sanitizer to see what is read beyond */
 	struct msghdr h = { .msg_control = control, .msg_controllen = n };

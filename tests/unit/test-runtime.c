@@ -16,6 +16,7 @@
 
 #include "base/fault.h"
 #include "base/mem.h"
+#include "unit/valgrind.h"
 
 static uint32_t engine;
 
@@ -301,26 +302,37 @@ static void backend_breaks(gconstpointer data)
 	g_assert_cmpint(WEXITSTATUS(status), ==, 0);
 }
 
-int main(int argc, char **argv)
+static bool ring_starts(void)
 {
 	struct ringline_runtime *rt;
-	bool uring;
+	bool starts;
 
-	g_test_init(&argc, &argv, NULL);
 	engine = RINGLINE_BACKEND_IO_URING;
 	g_assert_cmpint(make(&rt), ==, 0);
-	uring = ringline_runtime_start(rt) == 0;
-	if (uring)
+	starts = ringline_runtime_start(rt) == 0;
+	if (starts)
 		end(rt);
 	else
 		g_assert_cmpint(ringline_runtime_free(rt), ==, 0);
+	return starts;
+}
 
+static void ring_under_valgrind(void)
+{
+	g_test_skip(RING_UNDER_VALGRIND);
+}
+
+int main(int argc, char **argv)
+{
+	g_test_init(&argc, &argv, NULL);
 	g_test_add_data_func("/runtime/start-fails/epoll", GUINT_TO_POINTER(RINGLINE_BACKEND_EPOLL), start_fails);
 	g_test_add_data_func("/runtime/life-fails/epoll", GUINT_TO_POINTER(RINGLINE_BACKEND_EPOLL), life_fails);
 	g_test_add_data_func("/runtime/backend-breaks/epoll", GUINT_TO_POINTER(RINGLINE_BACKEND_EPOLL), backend_breaks);
 	g_test_add_func("/runtime/signalfd-fails", signalfd_fails);
 	g_test_add_func("/runtime/host-allocator", host_allocator);
-	if (uring) {
+	if (on_valgrind()) {
+		g_test_add_func("/runtime/on-io_uring", ring_under_valgrind);
+	} else if (ring_starts()) {
 		g_test_add_data_func("/runtime/start-fails/io_uring", GUINT_TO_POINTER(RINGLINE_BACKEND_IO_URING),
 		                     start_fails);
 		g_test_add_data_func("/runtime/life-fails/io_uring", GUINT_TO_POINTER(RINGLINE_BACKEND_IO_URING),
