@@ -14,6 +14,7 @@
 /* The winner of a parker that was cut before anything had fired. */
 static struct rln_wait cut_mark;
 
+/* In the path of each wake: rln_wait_fire() has it inline. */
 static inline void land(struct rln_wait *w, int64_t result)
 {
 	struct rln_parker *p = w->parker;

@@ -144,15 +144,10 @@ static inline void rln_sanitize_stack_look(void *base, size_t size)
 /* The frames that lie on a stack are over: it is clean memory again. */
 static inline void rln_sanitize_stack_reset(void *base, size_t size)
 {
-	(void)base;
-	(void)size;
 #ifdef RLN_ASAN
 	ASAN_UNPOISON_MEMORY_REGION(base, size);
 #endif
-#ifdef RLN_HAVE_VALGRIND
-	if (RLN_ON_VALGRIND)
-		VALGRIND_MAKE_MEM_DEFINED(base, size);
-#endif
+	rln_sanitize_stack_look(base, size);
 }
 
 #endif

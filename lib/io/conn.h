@@ -115,7 +115,7 @@ struct ringline_conn {
 	struct ringline_task *handler;    /* in which it runs; NULL: it does not just now */
 
 	struct rln_op recv rln_aligned(64);
-	struct rln_op send rln_aligned(64);               /* also connect and close: never at the same time */
+	struct rln_op send rln_aligned(64);   /* also connect and close: never at the same time */
 };
 
 _Static_assert(sizeof(void *) != 8 || sizeof(struct ringline_conn) <= 320, "an idle connection is five cache lines");

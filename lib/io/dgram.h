@@ -73,7 +73,7 @@ struct ringline_dgram {
 	struct rln_addr addr;             /* what it is bound to, of a socket file that is to be removed */
 	struct rln_socket_path path;
 	struct rln_op recv rln_aligned(64);
-	struct rln_op send rln_aligned(64);               /* and close */
+	struct rln_op send rln_aligned(64);   /* and close */
 };
 
 void rln_dgrams_init(struct rln_io *io);

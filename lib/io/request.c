@@ -499,8 +499,7 @@ static void copy(struct rln_request *q, const struct rln_request *proto)
 	memcpy(q, proto, offsetof(struct rln_request, way));
 	memcpy(&q->u, &proto->u, proto->given);
 	rln_list_init(&q->f.op.link);     /* the copy is linked to where it came from */
-	if (q->opcode == RLN_OP_STATX || q->opcode == RLN_OP_NVME)
-		rln_request_point_at_own(q);
+	rln_request_point_at_own(q);
 }
 
 static int start_for_handle(struct ringline_op *h, const struct rln_request *proto, enum rln_request_route way)

@@ -110,14 +110,14 @@ struct rln_request {
  * they have to know what a file is.
  */
 
-/* What is carried out lies in the request itself: to be said when it was prepared, and of a copy again. */
+/* Some are carried out on what lies in the request itself: to be said when such a one was prepared, and of each copy. */
 static inline void rln_request_point_at_own(struct rln_request *q)
 {
+	if (q->opcode == RLN_OP_STATX)
+		q->f.ptr2 = &q->u.statx;
 	if (q->opcode == RLN_OP_NVME) {
 		q->f.op.ptr = &q->u.nvme.command;
 		q->f.ptr2 = &q->u.nvme.value;
-	} else {
-		q->f.ptr2 = &q->u.statx;
 	}
 }
 

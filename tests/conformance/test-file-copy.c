@@ -262,6 +262,7 @@ static int cut_main(void *dir)
 	place_fault("stall write");
 	CONF_OK(ringline_file_copy_range_begin(&op, from, 0, to, 0, 4 * MIB));
 	place_stalled("write");
+	g_assert_cmpuint(file_jobs(RINGLINE_BLOCKING_WAIT).running, ==, 1);   /* it is enough that one of the two is a server's */
 	CONF_OK(ringline_op_cancel(op));
 	file_turns(3);
 	g_assert_cmpint(ringline_op_result(op), ==, -EINPROGRESS);
